@@ -1,0 +1,1 @@
+"""The processes: the only code that reads the environment and builds objects. See `wiring.py` first."""

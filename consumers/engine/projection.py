@@ -1,0 +1,72 @@
+"""What the engine asks of a view's write side, and what it hands over. Types only, no behaviour.
+
+A projection turns events into the state of one store. It owns that store's errors (`Retryable` when the store is
+away) and stores the engine's checkpoint together with its effect. Reading the stream, leases, bisecting, dead
+letters, catch-up and acknowledgement are the runner's (`runner.py`); reading the view is `reads.py` and the view's
+own `view.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from schemas.envelope import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events to apply at once, in stream order, oldest first; events of one key are never split over owners.
+
+    `checkpoint` is opaque text: when the whole batch has been applied it belongs in the view's own store, in the
+    same transaction or script where the store has one. `generation` is the owner's lease generation: a write
+    that carries a smaller one than the store has seen comes from a paused former owner and must have no effect.
+    `refill` says that the events were made from the truth, to fill an empty view.
+    """
+
+    events: Sequence[Event]
+    checkpoint: str
+    generation: int
+    refill: bool = False
+
+    def keys(self, *topics: str) -> list[str]:
+        """The distinct keys of the batch's events in these topics, in order of first appearance."""
+        return list(dict.fromkeys(event.key for event in self.events if event.topic in topics))
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """An event that the store will never take, and why. The runner sets it aside and parks its key."""
+
+    event: Event
+    reason: str
+
+
+class StaleOwner(Exception):
+    """The store has seen a newer generation: this process lost its lease while it was paused. Stop at once."""
+
+
+class Projection(Protocol):
+    """The write side of one view."""
+
+    name: ClassVar[str]
+    topics: ClassVar[frozenset[str]]
+
+    async def prepare(self) -> None:
+        """Make what the view needs in its store (collections, tables, scripts). Idempotent.
+
+        Raises:
+            Retryable: the store is away.
+        """
+
+    async def read_checkpoint(self) -> str | None:
+        """The checkpoint kept in the view's own store; None when the store has none (new, wiped, restored empty)."""
+
+    async def apply(self, batch: Batch) -> Sequence[Rejection]:
+        """Apply a batch and store its checkpoint; applying it again changes nothing. An empty batch only stores it.
+
+        Raises:
+            Retryable: the store is away or busy; nothing may be concluded of the batch.
+            StaleOwner: another owner has taken over.
+        """

@@ -1,0 +1,120 @@
+"""Access tokens: HS256 JWTs as upstream's auth service issues them (RFC 7519), checked on every request.
+
+A token is good when its signature, issuer, audience and expiry are, when it has not been revoked by a logout, and
+when its user is still active with the same `schoolAccessVersion`. Issuing real tokens stays upstream's business;
+`issue` serves development (`stunity token`) and tests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from typing import Annotated, Any, Final, Protocol
+
+import jwt
+from fastapi import Depends, Request
+
+from runtime.access import Viewer
+from runtime.http import Problem
+from runtime.postgres import TRANSIENT, Pool
+
+ISSUER: Final = "stunity-auth"
+AUDIENCE: Final = "stunity-api"
+ALGORITHM: Final = "HS256"
+MAX_TOKEN_CHARS: Final = 4096
+
+_USER_SQL: Final = """
+SELECT role::text, "schoolId", "isActive" AND "accountSuspendedAt" IS NULL, "schoolAccessVersion",
+       extract(epoch FROM "passwordChangedAt")
+  FROM users WHERE id = %s
+"""
+
+
+class Revocations(Protocol):
+    """Where logged-out tokens are remembered until they expire."""
+
+    async def is_revoked(self, token_hash: str) -> bool:
+        """Whether the token with this hash has been logged out."""
+
+
+def issue(secret: str, *, user: str, role: str, school_id: str | None, version: int = 0, ttl: int = 900) -> str:
+    """A signed access token for a user, valid for `ttl` seconds."""
+    now = int(time.time())
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": user, "role": role, "schoolId": school_id}
+    return jwt.encode(
+        {**claims, "schoolAccessVersion": version, "iat": now, "exp": now + ttl}, secret, algorithm=ALGORITHM
+    )
+
+
+def token_hash(token: str) -> str:
+    """The name under which a token is revoked: never the token itself."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def bearer_token(request: Request) -> str:
+    """The token of the Authorization header.
+
+    Raises:
+        Problem: 401 when there is none.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token or len(token) > MAX_TOKEN_CHARS:
+        raise Problem(401, detail="A bearer token is needed.")
+    return token.strip()
+
+
+def decode(token: str, secret: str) -> dict[str, Any]:
+    """The claims of a valid token.
+
+    Raises:
+        Problem: 401 for anything else.
+    """
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            secret,
+            algorithms=[ALGORITHM],
+            audience=AUDIENCE,
+            issuer=ISSUER,
+            options={"require": ["exp", "sub"]},
+        )
+    except jwt.PyJWTError as error:
+        raise Problem(401, detail="The token is not valid.") from error
+    if "\x00" in claims["sub"]:
+        raise Problem(401, detail="The token is not valid.")
+    return claims
+
+
+async def viewer(request: Request) -> Viewer:
+    """FastAPI dependency: the authenticated viewer of this request.
+
+    Role and school come from the user's row, so that a moved or demoted user loses access at once.
+    """
+    state = request.app.state
+    if state.settings.jwt_secret is None:
+        raise Problem(401, detail="JWT_SECRET is not set: no token can be checked.")
+    token = bearer_token(request)
+    claims = decode(token, state.settings.jwt_secret.get_secret_value())
+    revocations: Revocations | None = getattr(state, "revocations", None)
+    if revocations is not None and await revocations.is_revoked(token_hash(token)):
+        raise Problem(401, detail="The token has been revoked.")
+    return await _current_user(state.pool, claims)
+
+
+async def _current_user(pool: Pool, claims: dict[str, Any]) -> Viewer:
+    try:
+        async with pool.connection() as conn:
+            row = await (await conn.execute(_USER_SQL, (claims["sub"],))).fetchone()
+    except TRANSIENT as error:
+        raise Problem(503, detail="The database cannot be reached right now.") from error
+    if row is None or not row[2]:
+        raise Problem(401, detail="This account is not active.")
+    role, school_id, _, version, password_changed = row
+    if "schoolAccessVersion" in claims and claims["schoolAccessVersion"] != version:
+        raise Problem(401, "SCHOOL_ACCESS_CHANGED", "School access has changed since the token was issued.")
+    if password_changed is not None and "iat" in claims and claims["iat"] < int(password_changed):
+        raise Problem(401, detail="The password has changed since the token was issued.")
+    return Viewer(claims["sub"], role, school_id)
+
+
+CurrentViewer = Annotated[Viewer, Depends(viewer)]

@@ -1,0 +1,117 @@
+"""HTTP manners shared by every router: problem details (RFC 9457), body limits, and text that PostgreSQL can hold.
+
+Routers live with their views (`consumers/*/api.py`) and with the write services (`producers/*_api.py`);
+`app/api.py` mounts them and installs what is here.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import AfterValidator
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from runtime.errors import Retryable
+
+log = structlog.get_logger(__name__)
+
+MAX_BODY_BYTES = 512 * 1024
+
+
+class Problem(Exception):
+    """An answer other than success; becomes an `application/problem+json` body."""
+
+    def __init__(self, status: int, title: str | None = None, detail: str | None = None, **extra: Any) -> None:
+        super().__init__(title)
+        self.status = status
+        self.title = title or HTTPStatus(status).phrase
+        self.detail = detail
+        self.extra = extra
+
+
+def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> Response:
+    """The response for one problem."""
+    body: dict[str, Any] = {"type": "about:blank", "title": problem.title, "status": problem.status, **problem.extra}
+    if problem.detail:
+        body["detail"] = problem.detail
+    return Response(orjson.dumps(body), problem.status, headers, "application/problem+json")
+
+
+def _printable(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("NUL characters are not allowed")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError("not valid Unicode text") from error
+    return value
+
+
+#: A string that PostgreSQL can store: no NUL characters, no lone surrogates.
+Text = Annotated[str, AfterValidator(_printable)]
+
+
+class BodyLimit:
+    """ASGI middleware that answers 413 to bodies over `limit` bytes, announced or not."""
+
+    def __init__(self, app: ASGIApp, limit: int = MAX_BODY_BYTES) -> None:
+        self.app = app
+        self.limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        too_large = Problem(413, detail=f"The body may have at most {self.limit} bytes.")
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > self.limit:
+            await problem_response(too_large)(scope, receive, send)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.limit:
+                raise too_large
+            return message
+
+        await self.app(scope, counted, send)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Turn every exception into problem details; a stack trace goes to the log and never to the client."""
+
+    @app.exception_handler(Problem)
+    async def on_problem(_: Request, error: Problem) -> Response:
+        return problem_response(error, {"WWW-Authenticate": "Bearer"} if error.status == 401 else None)
+
+    @app.exception_handler(HTTPException)
+    async def on_http(_: Request, error: HTTPException) -> Response:
+        return problem_response(Problem(error.status_code, detail=str(error.detail)), dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    async def on_invalid(_: Request, error: RequestValidationError) -> Response:
+        faults = [
+            {"field": ".".join(str(part) for part in fault["loc"]), "problem": fault["msg"]} for fault in error.errors()
+        ]
+        malformed = any(fault["type"] == "json_invalid" for fault in error.errors())
+        return problem_response(Problem(400 if malformed else 422, "The request is not valid", errors=faults))
+
+    @app.exception_handler(Retryable)
+    async def on_retryable(_: Request, error: Retryable) -> Response:
+        log.warning("dependency_unavailable", error=str(error))
+        return problem_response(Problem(503, detail="The database cannot be reached right now."), {"Retry-After": "1"})
+
+    @app.exception_handler(Exception)
+    async def on_bug(request: Request, error: Exception) -> Response:
+        log.error("unhandled_error", path=request.url.path, exc_info=error)
+        return problem_response(Problem(500))

@@ -1,0 +1,76 @@
+"""Every setting, read once from the environment (and `.env`) when a process starts.
+
+A missing store setting switches its feature off and the PostgreSQL fallback on; it never stops the rest (plan,
+safety rule 5). Nothing reads the environment later: `app/wiring.py` hands each component the part that it needs.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Profile(StrEnum):
+    """How much the pipeline spends to be fresh: `economy` fits free tiers, `default` is prompt."""
+
+    DEFAULT = "default"
+    ECONOMY = "economy"
+
+
+class Settings(BaseSettings):
+    """The environment of one process. Names are the upper-case field names."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, env_ignore_empty=True)
+
+    database_url: str = Field(description="PostgreSQL with the truth; any pooler will do in poll mode.")
+    database_replication_url: str | None = Field(
+        default=None, description="Direct connection for logical decoding; DATABASE_URL when absent."
+    )
+    analytics_database_url: str | None = Field(
+        default=None, description="Database of the time-series tables; DATABASE_URL when absent."
+    )
+    redis_url: str | None = Field(
+        default=None, description="Redis or Valkey >= 6.2; without it there are no streams and no feed cache."
+    )
+    typesense_host: str | None = Field(default=None, description="Typesense host name.")
+    typesense_port: int = Field(default=8108, ge=1, le=65535, description="Typesense port.")
+    typesense_protocol: Literal["http", "https"] = Field(default="http", description="Typesense protocol.")
+    typesense_api_key: SecretStr | None = Field(
+        default=None, description="Typesense admin key; without it search answers from PostgreSQL."
+    )
+    embedding_backend: Literal["local", "huggingface", "none"] = Field(
+        default="local", description="Where texts are embedded; `none` switches semantic features off."
+    )
+    embedding_model: str | None = Field(
+        default=None,
+        description="Model name or folder; by default the bundled all-MiniLM-L6-v2 weights (384 dimensions).",
+    )
+    huggingface_api_key: SecretStr | None = Field(default=None, description="Key of the Hugging Face API.")
+    jwt_secret: SecretStr | None = Field(
+        default=None, description="HS256 secret of the access tokens; without it every request is refused."
+    )
+    stunity_profile: Profile = Field(default=Profile.DEFAULT, description="`default` or `economy`.")
+    stunity_home: Path = Field(default=Path(".stunity"), description="Data, ports and logs of the embedded stack.")
+    stream_prefix: str = Field(
+        default="stunity", pattern=r"^[A-Za-z0-9_-]{1,40}$", description="First part of every Redis key of ours."
+    )
+    log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @property
+    def replication_url(self) -> str:
+        """The connection on which logical decoding may run."""
+        return self.database_replication_url or self.database_url
+
+    @property
+    def analytics_url(self) -> str:
+        """The database that holds the time-series tables."""
+        return self.analytics_database_url or self.database_url
+
+    @property
+    def typesense_enabled(self) -> bool:
+        """Whether a search index is configured."""
+        return self.typesense_host is not None and self.typesense_api_key is not None

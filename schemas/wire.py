@@ -1,0 +1,157 @@
+"""Stream entries: an event, or a control entry of the relay, as the text fields of one Redis stream entry.
+
+    every entry  n  dense number within its stream: a reader sees a hole
+    event        i outbox id   x xid8   o occurred_at as PostgreSQL prints it in UTC   t type   k key
+                 d data (JSON)   h headers (JSON, left out when empty)
+    control      c = marker | gap | end
+      marker     u marker number, the same on all streams   s pg_snapshot: all it sees is published before this entry
+                 q settled: stream position up to which every entry is visible in s   w unix ms when s was taken
+      gap        Redis lost entries that cannot be sent again: read the log instead
+      end        e the next epoch: this stream is finished
+
+The topic is not repeated in an entry: it is in the stream's key and follows from the type. The relay decides what is
+sent (outbox/relay/), the engine what to do with it (consumers/engine/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from schemas.envelope import Event
+from schemas.errors import MalformedEvent
+from schemas.topics import topic_of
+
+Fields = Mapping[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """Everything that `snapshot` (text of a pg_snapshot) sees stands before this entry, on every stream."""
+
+    number: int
+    snapshot: str
+    settled: str
+    taken_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Entries are missing before this one; the stream cannot serve a reader that has not passed them."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The epoch is over; the streams of `next_epoch` go on."""
+
+    next_epoch: int
+
+
+Entry = Event | Marker | Gap | End
+
+
+def encode(entry: Entry, n: int) -> dict[bytes, bytes]:
+    """The fields of a stream entry, numbered `n`."""
+    fields = {b"n": b"%d" % n}
+    match entry:
+        case Event():
+            fields |= _encode_event(entry)
+        case Marker():
+            fields |= {
+                b"c": b"marker",
+                b"u": b"%d" % entry.number,
+                b"s": entry.snapshot.encode(),
+                b"q": entry.settled.encode(),
+                b"w": b"%d" % entry.taken_at_ms,
+            }
+        case Gap():
+            fields[b"c"] = b"gap"
+        case End():
+            fields |= {b"c": b"end", b"e": b"%d" % entry.next_epoch}
+    return fields
+
+
+def decode(fields: Fields) -> Entry:
+    """What a stream entry says.
+
+    Raises:
+        MalformedEvent: a field is missing or cannot be read.
+        UnknownEvent: the event's aggregate is not one of ours.
+    """
+    try:
+        control = fields.get(b"c")
+        return _decode_event(fields) if control is None else _decode_control(control, fields)
+    except KeyError as missing:
+        raise MalformedEvent(f"stream entry without field {missing}") from None
+    except ValueError as error:
+        raise MalformedEvent(f"stream entry cannot be read: {error}") from None
+
+
+def number(fields: Fields) -> int:
+    """The entry's dense number within its stream.
+
+    Raises:
+        MalformedEvent: the entry has none.
+    """
+    try:
+        return int(fields[b"n"])
+    except (KeyError, ValueError):
+        raise MalformedEvent("stream entry without a number") from None
+
+
+def _encode_event(event: Event) -> dict[bytes, bytes]:
+    fields = {
+        b"i": b"%d" % event.id,
+        b"x": b"%d" % event.xid,
+        b"o": _print_time(event.occurred_at),
+        b"t": event.type.encode(),
+        b"k": event.key.encode(),
+        b"d": orjson.dumps(event.data),
+    }
+    if event.headers:
+        fields[b"h"] = orjson.dumps(event.headers)
+    return fields
+
+
+def _decode_event(fields: Fields) -> Event:
+    event_type = fields[b"t"].decode()
+    headers = fields.get(b"h")
+    return Event(
+        id=int(fields[b"i"]),
+        xid=int(fields[b"x"]),
+        occurred_at=datetime.fromisoformat(fields[b"o"].decode()),
+        topic=topic_of(event_type),
+        type=event_type,
+        key=fields[b"k"].decode(),
+        data=_json_object(fields[b"d"]),
+        headers=_json_object(headers) if headers else {},
+    )
+
+
+def _decode_control(control: bytes, fields: Fields) -> Marker | Gap | End:
+    match control:
+        case b"marker":
+            return Marker(int(fields[b"u"]), fields[b"s"].decode(), fields[b"q"].decode(), int(fields[b"w"]))
+        case b"gap":
+            return Gap()
+        case b"end":
+            return End(int(fields[b"e"]))
+    raise MalformedEvent(f"unknown control entry {control!r}")
+
+
+def _json_object(text: bytes) -> dict[str, Any]:
+    value = orjson.loads(text)
+    if not isinstance(value, dict):
+        raise MalformedEvent("payload is not a JSON object")
+    return value
+
+
+def _print_time(moment: datetime) -> bytes:
+    """As PostgreSQL prints a timestamptz in UTC: trailing zeros of the fraction are dropped."""
+    utc = moment.astimezone(UTC)
+    fraction = f".{utc.microsecond:06d}".rstrip("0") if utc.microsecond else ""
+    return f"{utc:%Y-%m-%d %H:%M:%S}{fraction}+00".encode()

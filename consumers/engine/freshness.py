@@ -1,0 +1,138 @@
+"""How old each view is, and waiting until it has applied a position (read-your-writes, I15).
+
+Reads the copies that the runners keep in `engine.checkpoints`; one query serves all requests of a process for a
+moment. Turning this into HTTP headers is `reads.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from time import monotonic
+from typing import Final
+
+from consumers.engine.positions import Position, Snapshot
+from runtime.errors import Retryable
+from runtime.postgres import TRANSIENT, Pool
+
+#: For how long one look at the checkpoints answers for a read that does not wait.
+CACHE_SECONDS: Final = 0.1
+#: How often the checkpoints are looked at while somebody waits.
+POLL_SECONDS: Final = 0.015
+
+_VIEWS_SQL: Final = """
+SELECT consumer, state = 'live', epoch, snapshot::text,
+       coalesce(1000 * extract(epoch FROM clock_timestamp() - outbox.oldest_unapplied(snapshot)), 0)::bigint
+  FROM engine.checkpoints
+"""
+
+_EVENTS_OF_SQL: Final = """
+SELECT pg_visible_in_snapshot(%(xid)s::text::xid8, pg_current_snapshot()),
+       EXISTS (SELECT FROM outbox.log_events(
+                   %(during)s::text::pg_snapshot, %(epoch)s::int, %(after)s::text::pg_snapshot,
+                   (SELECT c.topics FROM engine.checkpoints c WHERE c.consumer = %(consumer)s LIMIT 1), 0, 1)),
+       EXISTS (SELECT FROM engine.dead_letters d
+                WHERE d.consumer = %(consumer)s AND d.xid = %(xid)s::text::xid8
+                  AND d.state IN ('dead', 'waiting', 'retry'))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """One partition of a view, as far as its owner last said."""
+
+    live: bool
+    epoch: int
+    snapshot: Snapshot
+    lag_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ViewState:
+    """All partitions of a view together; a view without any has never been filled."""
+
+    partitions: tuple[Freshness, ...] = ()
+
+    @property
+    def live(self) -> bool:
+        """Whether reads may be answered from it."""
+        return bool(self.partitions) and all(part.live for part in self.partitions)
+
+    @property
+    def lag_ms(self) -> int:
+        """Age of the oldest event that is not in the view; 0 when it has everything."""
+        return max((part.lag_ms for part in self.partitions), default=0)
+
+    def has(self, position: Position) -> bool:
+        """Whether a write is in the view."""
+        return bool(self.partitions) and all(
+            position.applied_in(p.epoch, p.snapshot) for p in self.partitions
+        )
+
+
+class FreshnessBoard:
+    """The state of all views, looked up at most every so often; one per process."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._lock = asyncio.Lock()
+        self._views: dict[str, ViewState] = {}
+        self._read_at = -1.0
+
+    async def state(self, consumer: str, *, max_age: float = CACHE_SECONDS) -> ViewState:
+        """The state of one view, at most `max_age` seconds old.
+
+        Raises:
+            Retryable: PostgreSQL is away.
+        """
+        async with self._lock:
+            if monotonic() - self._read_at > max_age:
+                asked_at = monotonic()
+                self._views = await self._read()
+                self._read_at = asked_at
+        return self._views.get(consumer, ViewState())
+
+    async def wait_for(self, consumer: str, position: Position, seconds: float) -> bool:
+        """Wait until the view has a write; False when it does not within `seconds`, or will not at all for now."""
+        deadline = monotonic() + seconds
+        if (await self.state(consumer)).has(position):
+            return True
+        outcome = await self._settled_already(consumer, position)
+        while outcome is None and monotonic() < deadline:
+            if (await self.state(consumer, max_age=POLL_SECONDS)).has(position):
+                return True
+            await asyncio.sleep(min(POLL_SECONDS, max(deadline - monotonic(), 0)))
+        return outcome or False
+
+    async def _settled_already(self, consumer: str, position: Position) -> bool | None:
+        """True when the write made no event for this view, False when its event is set aside, else None."""
+        during, after = map(str, position.window())
+        params = {
+            "consumer": consumer,
+            "epoch": position.epoch,
+            "xid": str(position.xid),
+            "during": during,
+            "after": after,
+        }
+        try:
+            async with self._pool.connection() as conn:
+                row = await (await conn.execute(_EVENTS_OF_SQL, params)).fetchone()
+        except TRANSIENT as error:
+            raise Retryable(f"PostgreSQL is away: {error}") from error
+        assert row is not None
+        ended, events, parked = row
+        if parked:
+            return False
+        return True if ended and not events else None
+
+    async def _read(self) -> dict[str, ViewState]:
+        try:
+            async with self._pool.connection() as conn:
+                rows = await (await conn.execute(_VIEWS_SQL)).fetchall()
+        except TRANSIENT as error:
+            raise Retryable(f"PostgreSQL is away: {error}") from error
+        parts: dict[str, list[Freshness]] = {}
+        for consumer, live, epoch, snapshot, lag_ms in rows:
+            part = Freshness(live, epoch, Snapshot.parse(snapshot), max(lag_ms, 0))
+            parts.setdefault(consumer, []).append(part)
+        return {consumer: ViewState(tuple(all_parts)) for consumer, all_parts in parts.items()}

@@ -1,0 +1,58 @@
+"""Where objects are made: the only place that turns Settings into connections, stores, projections and routers.
+
+Explicit functions, no container. The commands in `app/commands/` call these and run what they get.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from producers import truth
+from runtime import migrations
+from runtime.errors import ConfigurationError
+from runtime.settings import Settings
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+#: One Alembic branch per area; an area without a folder simply has no migrations.
+_MIGRATION_AREAS = (
+    "outbox",
+    "consumers/engine",
+    "consumers/embeddings",
+    "consumers/analytics",
+    "app",
+)
+
+
+def migration_folders() -> list[Path]:
+    """The folders that hold migrations, one per area."""
+    return [folder for area in _MIGRATION_AREAS if (folder := _ROOT / area / "migrations").is_dir()]
+
+
+def migrate(url: str) -> None:
+    """Bring every schema of ours to its newest version. Idempotent; concurrent callers wait for each other.
+
+    On a database that has none of the upstream tables a development copy of them is made as well.
+    """
+    migrations.upgrade(url, migration_folders())
+    truth.ensure(url)
+
+
+def load_settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        ConfigurationError: a variable is missing or wrong; one line that names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [
+            (".".join(map(str, item["loc"])).upper(), item["type"], item["msg"]) for item in error.errors()
+        ]
+        if any(name == "DATABASE_URL" and kind == "missing" for name, kind, _ in wrong):
+            mend = 'DATABASE_URL is not set: set it, or run `stunity up` and then `eval "$(stunity env)"`'
+            raise ConfigurationError(mend) from None
+        raise ConfigurationError("; ".join(f"{name}: {message}" for name, _, message in wrong)) from None

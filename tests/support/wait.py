@@ -1,0 +1,43 @@
+"""Waiting for something to become true, with a deadline, instead of sleeping and hoping."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class NotInTime(AssertionError):
+    """The condition did not become true before the deadline."""
+
+
+async def until(
+    predicate: Callable[[], T | Awaitable[T]],
+    timeout: float = 10.0,
+    *,
+    what: str | None = None,
+    interval: float = 0.02,
+) -> T:
+    """Poll `predicate` (plain or async) until it returns something true; return that.
+
+    An exception counts as "not yet". On the deadline NotInTime says what was seen last.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        seen: object
+        try:
+            result = predicate()
+            value = await result if inspect.isawaitable(result) else result
+            if value:
+                return value
+            seen = value
+        except Exception as error:  # a store that is just starting refuses connections: that is "not yet"
+            seen = error
+        if time.monotonic() > deadline:
+            name = what or getattr(predicate, "__name__", "the condition")
+            raise NotInTime(f"{name}: not after {timeout:g} s; last seen: {seen!r}")
+        await asyncio.sleep(interval)

@@ -29,7 +29,7 @@ def upgrade(url: str, folders: Sequence[Path], *, history: str = "migrations") -
     """
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
-    config.set_main_option("version_path_separator", "newline")
+    config.set_main_option("path_separator", "newline")
     config.set_main_option("version_locations", "\n".join(str(folder) for folder in folders))
     config.attributes["url"] = url
     config.attributes["history"] = history

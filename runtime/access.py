@@ -102,6 +102,5 @@ SELECT
 async def load_scope(conn: Connection, viewer: Viewer) -> Scope:
     """Read blocks and classmates of a viewer: one query, never cached, so that a block holds at once."""
     cursor = await conn.execute(_SCOPE_SQL, {"viewer": viewer.id})
-    row = await cursor.fetchone()
-    assert row is not None  # a SELECT without FROM always gives one row
-    return Scope(viewer, tuple(row[0]), tuple(row[1]))
+    [(blocked, classmates)] = await cursor.fetchall()
+    return Scope(viewer, tuple(blocked), tuple(classmates))

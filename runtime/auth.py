@@ -37,7 +37,9 @@ class Revocations(Protocol):
         """Whether the token with this hash has been logged out."""
 
 
-def issue(secret: str, *, user: str, role: str, school_id: str | None, version: int = 0, ttl: int = 900) -> str:
+def issue(
+    secret: str, *, user: str, role: str, school_id: str | None, version: int = 0, ttl: int = 900
+) -> str:
     """A signed access token for a user, valid for `ttl` seconds."""
     now = int(time.time())
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": user, "role": role, "schoolId": school_id}

@@ -28,7 +28,9 @@ MAX_BODY_BYTES = 512 * 1024
 class Problem(Exception):
     """An answer other than success; becomes an `application/problem+json` body."""
 
-    def __init__(self, status: int, title: str | None = None, detail: str | None = None, **extra: Any) -> None:
+    def __init__(
+        self, status: int, title: str | None = None, detail: str | None = None, **extra: Any
+    ) -> None:
         super().__init__(title)
         self.status = status
         self.title = title or HTTPStatus(status).phrase
@@ -38,7 +40,12 @@ class Problem(Exception):
 
 def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> Response:
     """The response for one problem."""
-    body: dict[str, Any] = {"type": "about:blank", "title": problem.title, "status": problem.status, **problem.extra}
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": problem.title,
+        "status": problem.status,
+        **problem.extra,
+    }
     if problem.detail:
         body["detail"] = problem.detail
     return Response(orjson.dumps(body), problem.status, headers, "application/problem+json")
@@ -66,6 +73,7 @@ class BodyLimit:
         self.limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, counting the bytes of its body."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -96,12 +104,15 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http(_: Request, error: HTTPException) -> Response:
-        return problem_response(Problem(error.status_code, detail=str(error.detail)), dict(error.headers or {}))
+        return problem_response(
+            Problem(error.status_code, detail=str(error.detail)), dict(error.headers or {})
+        )
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_: Request, error: RequestValidationError) -> Response:
         faults = [
-            {"field": ".".join(str(part) for part in fault["loc"]), "problem": fault["msg"]} for fault in error.errors()
+            {"field": ".".join(str(part) for part in fault["loc"]), "problem": fault["msg"]}
+            for fault in error.errors()
         ]
         malformed = any(fault["type"] == "json_invalid" for fault in error.errors())
         return problem_response(Problem(400 if malformed else 422, "The request is not valid", errors=faults))
@@ -109,7 +120,9 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(Retryable)
     async def on_retryable(_: Request, error: Retryable) -> Response:
         log.warning("dependency_unavailable", error=str(error))
-        return problem_response(Problem(503, detail="The database cannot be reached right now."), {"Retry-After": "1"})
+        return problem_response(
+            Problem(503, detail="The database cannot be reached right now."), {"Retry-After": "1"}
+        )
 
     @app.exception_handler(Exception)
     async def on_bug(request: Request, error: Exception) -> Response:

@@ -65,6 +65,11 @@ async def connect(url: str, *, autocommit: bool = False, name: str = "stunity") 
         yield conn
 
 
+async def fetch_rows(conn: Connection, query: str, params: Any = None) -> list[TupleRow]:
+    """All rows of one statement as tuples."""
+    return await (await conn.execute(query, params)).fetchall()
+
+
 async def fetch_dicts(conn: Connection, query: str, params: Any = None) -> list[dict[str, Any]]:
     """All rows of one statement as dictionaries."""
     async with conn.cursor(row_factory=dict_row) as cursor:

@@ -15,7 +15,9 @@ Client = redis.asyncio.Redis
 
 
 @asynccontextmanager
-async def open_client(url: str, *, timeout: float | None = 5.0, name: str = "stunity") -> AsyncIterator[Client]:
+async def open_client(
+    url: str, *, timeout: float | None = 5.0, name: str = "stunity"
+) -> AsyncIterator[Client]:
     """A client whose commands give up after `timeout` seconds (None for connections that block on streams)."""
     client: Client = redis.asyncio.Redis.from_url(
         url, socket_timeout=timeout, socket_connect_timeout=2.0, health_check_interval=0, client_name=name

@@ -54,9 +54,13 @@ class Settings(BaseSettings):
         default=None, description="HS256 secret of the access tokens; without it every request is refused."
     )
     stunity_profile: Profile = Field(default=Profile.DEFAULT, description="`default` or `economy`.")
-    stunity_home: Path = Field(default=Path(".stunity"), description="Data, ports and logs of the embedded stack.")
+    stunity_home: Path = Field(
+        default=Path(".stunity"), description="Data, ports and logs of the embedded stack."
+    )
     stream_prefix: str = Field(
-        default="stunity", pattern=r"^[A-Za-z0-9_-]{1,40}$", description="First part of every Redis key of ours."
+        default="stunity",
+        pattern=r"^[A-Za-z0-9_-]{1,40}$",
+        description="First part of every Redis key of ours.",
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
 

@@ -11,13 +11,14 @@ _LOCK = 7_310_001  # any constant of our own: migrations of one database run one
 
 
 def _sqlalchemy_url(url: str) -> str:
-    return make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+psycopg").render_as_string(
-        hide_password=False
-    )
+    parsed = make_url(url.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+psycopg")
+    return parsed.render_as_string(hide_password=False)
 
 
 engine = create_engine(
-    _sqlalchemy_url(context.config.attributes["url"]), poolclass=NullPool, connect_args={"prepare_threshold": None}
+    _sqlalchemy_url(context.config.attributes["url"]),
+    poolclass=NullPool,
+    connect_args={"prepare_threshold": None},
 )
 with engine.connect() as connection, connection.begin():
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})

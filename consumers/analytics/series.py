@@ -1,0 +1,89 @@
+"""Periods, buckets and series without holes. Pure.
+
+Days are school days: buckets start at midnight of the school's time zone. A period is a whole number of buckets that
+ends with the current one, so that the totals are the sums of what the series shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+SCHOOL_ZONE: Final = ZoneInfo("Asia/Phnom_Penh")
+
+
+class Period(StrEnum):
+    """How far back to look."""
+
+    DAY = "24h"
+    WEEK = "7d"
+    MONTH = "30d"
+    QUARTER = "90d"
+
+    @property
+    def days(self) -> int:
+        """Length in days."""
+        return {"24h": 1, "7d": 7, "30d": 30, "90d": 90}[self.value]
+
+
+class Bucket(StrEnum):
+    """The width of one point of a series."""
+
+    HOUR = "hour"
+    DAY = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A period laid on a grid of buckets: from the start of the first to the end of the current one."""
+
+    period: Period
+    bucket: Bucket
+    starts: tuple[datetime, ...]
+    zone: ZoneInfo = SCHOOL_ZONE
+
+    @property
+    def since(self) -> datetime:
+        """Start of the first bucket, in UTC."""
+        return self.starts[0].astimezone(UTC)
+
+    def params(self) -> dict[str, Any]:
+        """Named parameters of the queries in `view.py` and `fallback.py`."""
+        return {"since": self.since, "bucket": self.bucket.value, "zone": self.zone.key}
+
+
+def window(period: Period, bucket: Bucket, now: datetime, zone: ZoneInfo = SCHOOL_ZONE) -> Window:
+    """The buckets of a period that ends now. A day across a change of the clocks still starts at midnight."""
+    local = now.astimezone(zone)
+    if bucket is Bucket.DAY:
+        today = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        starts = [today - timedelta(days=back) for back in reversed(range(period.days))]
+    else:
+        hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        starts = [
+            (hour - timedelta(hours=back)).astimezone(zone) for back in reversed(range(period.days * 24))
+        ]
+    return Window(period, bucket, tuple(starts), zone)
+
+
+def fill(
+    grid: Window, rows: Mapping[datetime, Mapping[str, int]], names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """One point per bucket, zero where nothing happened. `rows` is keyed by bucket start (any zone)."""
+    by_start = {start.astimezone(UTC): values for start, values in rows.items()}
+    return [
+        {
+            "time": start.isoformat(),
+            **{name: int(by_start.get(start.astimezone(UTC), {}).get(name, 0)) for name in names},
+        }
+        for start in grid.starts
+    ]
+
+
+def rate(part: int, whole: int) -> float:
+    """Percentage with two decimals; 0 when there is nothing to compare with."""
+    return round(100 * part / whole, 2) if whole else 0.0

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -98,11 +98,15 @@ class Process:
     def stop(self) -> None:
         """Ask, wait for the grace period, then kill."""
         self.signal_stop()
-        if self._child:
-            try:
-                self._child.wait(self._command.grace)
-            except subprocess.TimeoutExpired:
+        self.wait()
+
+    def wait(self, impatient: Callable[[], bool] = lambda: False) -> None:
+        """Wait for the end; kill after the grace period, or as soon as `impatient` says so."""
+        deadline = time.monotonic() + self._command.grace
+        while self._child and self.exit_code is None:
+            if impatient() or time.monotonic() > deadline:
                 self.kill()
+            time.sleep(0.02)
 
     def kill(self) -> None:
         """`kill -9`, and wait until it is gone."""

@@ -1,0 +1,147 @@
+"""How the stack looks on a terminal and as JSON: the progress of `up`, the table of `status`, the exports of `env`."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from app.stack.state import PartReport, StackState
+
+_COLOURS = {
+    "ready": "green",
+    "starting": "yellow",
+    "waiting": "yellow",
+    "restarting": "red",
+    "stopped": "red",
+}
+
+
+class Progress:
+    """Prints each part once when it becomes ready, and each problem once when it appears."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._said: set[str] = set()
+        self._began = time.monotonic()
+
+    def __call__(self, found: StackState) -> None:
+        """Say what is new."""
+        for note in found.notes:
+            self._say(f"[yellow]note[/] {note}")
+        for name in found.external:
+            self._say(f"{name}: external, from the environment")
+        if found.phase == "starting" and found.message:
+            self._say(f"[bold]{found.message}[/]")
+        for part in found.parts:
+            if part.state == "ready":
+                port = f" on port {part.port}" if part.port else ""
+                self._say(f"  {part.name} is ready{port}", seconds=True)
+            elif part.state == "restarting":
+                self._say(f"  [red]{part.name}[/] {part.problem}")
+
+    def _say(self, text: str, *, seconds: bool = False) -> None:
+        if text in self._said:
+            return
+        self._said.add(text)
+        suffix = f" ({time.monotonic() - self._began:.1f} s)" if seconds else ""
+        self._console.print(text + suffix, highlight=False, soft_wrap=True)
+
+
+def addresses(console: Console, found: StackState) -> None:
+    """Where to go once everything runs."""
+    environment = found.environment
+    if any(part.name == "api" for part in found.parts):
+        console.print(
+            f"API      {environment['API_URL']}  (reference: {environment['API_URL']}/docs)", highlight=False
+        )
+        console.print(f"console  {environment['CONSOLE_URL']}", highlight=False)
+    console.print('settings eval "$(stunity env)"', highlight=False)
+
+
+def document(found: StackState | None, readiness: dict[str, Any] | None) -> dict[str, Any]:
+    """The status as one JSON document, without secrets."""
+    if found is None:
+        return {"running": False, "ready": False, "parts": []}
+    lives = found.running()
+    parts = [_part(part) for part in found.parts]
+    urls = {name: found.environment.get(name) for name in ("API_URL", "CONSOLE_URL")}
+    return {
+        "running": lives,
+        "ready": lives and found.phase == "ready" and all(part["state"] == "ready" for part in parts),
+        "phase": found.phase if lives else "stopped",
+        "supervisor": found.supervisor.pid if lives else None,
+        "home": found.environment.get("STUNITY_HOME"),
+        **urls,
+        "external": found.external,
+        "notes": found.notes,
+        "parts": parts,
+        "readiness": readiness,
+    }
+
+
+def _part(part: PartReport) -> dict[str, Any]:
+    process = part.process.find() if part.process else None
+    return {
+        "name": part.name,
+        "state": part.state if process else ("restarting" if part.state == "restarting" else "stopped"),
+        "pid": process.pid if process else None,
+        "port": part.port,
+        "uptime_s": round(time.time() - part.process.started) if process and part.process else None,
+        "memory_mib": process.memory_info().rss >> 20 if process else None,
+        "restarts": part.restarts,
+        "problem": part.problem,
+        "log": part.log,
+    }
+
+
+def table(status: dict[str, Any]) -> Table:
+    """The status for people."""
+    grid = Table(title=f"Stunity in {status['home']}: {status['phase']}", title_justify="left")
+    for column, justify in _COLUMNS:
+        grid.add_column(column, justify=justify)  # type: ignore[arg-type]  # a literal of the table below
+    for part in status["parts"]:
+        state = f"[{_COLOURS.get(part['state'], 'white')}]{part['state']}[/]"
+        cells = [part["pid"], part["port"], _duration(part["uptime_s"]), part["memory_mib"], part["restarts"]]
+        lag = consumer_lag(status["readiness"], part["name"])
+        texts = ["" if cell is None else str(cell) for cell in cells]
+        grid.add_row(part["name"], state, *texts, "" if lag is None else f"{lag:,.0f}", part["problem"] or "")
+    return grid
+
+
+_COLUMNS = (
+    ("part", "left"),
+    ("state", "left"),
+    ("pid", "right"),
+    ("port", "right"),
+    ("up", "right"),
+    ("MiB", "right"),
+    ("restarts", "right"),
+    ("lag ms", "right"),
+    ("problem", "left"),
+)
+
+
+def consumer_lag(readiness: dict[str, Any] | None, part: str) -> float | None:
+    """The lag of the consumer that `part` runs, if the API tells it."""
+    consumers = (readiness or {}).get("consumers")
+    if not isinstance(consumers, dict) or not part.startswith("consume-"):
+        return None
+    entry = consumers.get(part.removeprefix("consume-"))
+    lag = entry.get("lagMs", entry.get("lag_ms")) if isinstance(entry, dict) else None
+    return float(lag) if isinstance(lag, int | float) else None
+
+
+def _duration(seconds: int | None) -> str | None:
+    if seconds is None:
+        return None
+    hours, rest = divmod(seconds, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}"
+
+
+def exports(environment: dict[str, str]) -> str:
+    """Shell exports."""
+    return "\n".join(f"export {name}={shlex.quote(value)}" for name, value in sorted(environment.items()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import httpx
 from rich.console import Console
@@ -28,7 +29,7 @@ async def tour(console: Console, env: Mapping[str, str]) -> bool:
         def person(member: Member) -> Person:
             return Person(http, member.id, member.token(env["JWT_SECRET"]))
 
-        keys: list[bytes] = await redis.keys("*:post:{*}")
+        keys: Any = await redis.keys("*:post:{*}")
         streams = [key.decode() for key in keys]
         stage = Stage(person(cast.author), person(cast.follower), person(cast.stranger), db, redis, streams)
         async for title, outcomes in play(stage):

@@ -127,24 +127,5 @@ BEGIN
 END
 $$;
 
--- The truth's tables that can be read as events, and the topic of each.
-CREATE FUNCTION outbox.truth_sources() RETURNS TABLE (source text, topic text) LANGUAGE sql STABLE AS $$
-    SELECT s.source, s.topic FROM outbox.sources s
-     WHERE to_regclass(format('public.%I', s.source)) IS NOT NULL ORDER BY s.source
-$$;
-
--- State or fact events built from the rows that stand in `source` now, `max` of them after the cursor `after` (null
--- = from the start), in primary-key order. Same payloads as the triggers write.
-CREATE FUNCTION outbox.truth_events(source text, after text, max integer)
-RETURNS TABLE (cursor text, topic text, type text, key text, data jsonb, headers jsonb, occurred_at timestamptz)
-LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM outbox.sources s WHERE s.source = truth_events.source) THEN
-        RAISE invalid_parameter_value USING
-            MESSAGE = format('outbox.truth_events: unknown source %L', truth_events.source),
-            HINT = 'SELECT * FROM outbox.truth_sources(); stunity capture install adds what is missing';
-    END IF;
-    RETURN QUERY EXECUTE format('SELECT * FROM outbox.%I($1, $2)', 'truth_' || truth_events.source)
-        USING truth_events.after, truth_events.max;
-END
-$$;
+REVOKE ALL ON FUNCTION outbox.emit, outbox.relay_sleeps, outbox.relay_wakes, outbox.log_events,
+    outbox.oldest_unapplied FROM PUBLIC;

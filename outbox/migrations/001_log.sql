@@ -61,43 +61,6 @@ CREATE SEQUENCE outbox.relay_fence;
 -- of the server there is no sleeping relay.
 CREATE UNLOGGED SEQUENCE outbox.relay_asleep MAXVALUE 2;
 
-CREATE TABLE outbox.settings (
-    name  text PRIMARY KEY,
-    value text NOT NULL,
-    CONSTRAINT known_setting CHECK (CASE name
-        WHEN 'capture_policy' THEN value IN ('abort', 'warn')
-        WHEN 'retention_days' THEN value ~ '^[1-9][0-9]{0,3}$'
-        ELSE false END)
-);
-INSERT INTO outbox.settings VALUES ('capture_policy', 'abort'), ('retention_days', '30');
-COMMENT ON TABLE outbox.settings IS 'Settings that the database itself obeys, whoever writes to it.';
-
--- The captured upstream tables; each has a generated function outbox.truth_<source> (outbox/capture/).
-CREATE TABLE outbox.sources (
-    source       text        PRIMARY KEY,
-    topic        text        NOT NULL,
-    columns      text[]      NOT NULL,
-    triggers     boolean     NOT NULL DEFAULT true,
-    installed_at timestamptz NOT NULL DEFAULT now()
-);
-
--- A first fill that consumers should make from the truth: they remember the last id that they have served.
-CREATE TABLE outbox.fills (
-    id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    requested_at timestamptz NOT NULL DEFAULT now(),
-    reason       text        NOT NULL
-);
-
--- Writes that went through without their event (capture_policy = warn): what `verify` has to repair.
-CREATE TABLE outbox.capture_gaps (
-    id          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    occurred_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    source      text        NOT NULL,
-    operation   text        NOT NULL,
-    key         text,
-    error       text        NOT NULL
-);
-
 -- wal mode reads this publication. Insert-only: erasure and retention never reach a stream.
 DO $$
 BEGIN

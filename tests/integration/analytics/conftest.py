@@ -53,7 +53,7 @@ async def analytics(analytics_url: str) -> AsyncIterator[Pool]:
     """The time-series database, without our schema at first."""
     with psycopg.connect(analytics_url, autocommit=True) as conn:
         conn.execute("DROP SCHEMA IF EXISTS analytics CASCADE")
-    async with open_pool(analytics_url) as pool:
+    async with open_pool(analytics_url, max_size=1) as pool:
         yield pool
 
 

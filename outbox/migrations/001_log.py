@@ -9,5 +9,6 @@ depends_on = None
 
 
 def upgrade() -> None:
+    """Run the statements."""
     run_sql(__file__, "001_log.sql")
     run_sql(__file__, "001_functions.sql")

@@ -9,4 +9,5 @@ depends_on = None
 
 
 def upgrade() -> None:
+    """Run the statements."""
     run_sql(__file__, "003_upkeep.sql")

@@ -1,0 +1,3 @@
+ALTER TABLE {table} ENABLE ALWAYS TRIGGER "00_stunity_row";
+ALTER TABLE {table} ENABLE ALWAYS TRIGGER "00_stunity_update";
+ALTER TABLE {table} ENABLE ALWAYS TRIGGER "00_stunity_truncate";

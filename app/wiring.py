@@ -5,12 +5,15 @@ Explicit functions, no container. The commands in `app/commands/` call these and
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+import psycopg
 from pydantic import ValidationError
 
+from outbox import capture
 from producers import truth
-from runtime import migrations
+from runtime import migrations, postgres
 from runtime.errors import ConfigurationError
 from runtime.settings import Settings
 
@@ -34,10 +37,20 @@ def migration_folders() -> list[Path]:
 def migrate(url: str) -> None:
     """Bring every schema of ours to its newest version. Idempotent; concurrent callers wait for each other.
 
-    On a database that has none of the upstream tables a development copy of them is made as well.
+    On a database that has none of the upstream tables a development copy of them is made as well, and captured.
+    Upstream's own tables wait for the operator's `stunity capture install`.
     """
     migrations.upgrade(url, migration_folders())
     truth.ensure(url)
+    with psycopg.connect(url, prepare_threshold=None, connect_timeout=10) as conn:
+        ours = truth.is_copy(conn)
+    if ours:
+        asyncio.run(_install_capture(url))
+
+
+async def _install_capture(url: str) -> None:
+    async with postgres.connect(url, name="stunity-migrate") as conn:
+        await capture.install(conn)
 
 
 def load_settings() -> Settings:

@@ -48,7 +48,8 @@ TABLES: Final = (
 def upstream_present(conn: psycopg.Connection[Any]) -> bool:
     """Whether any of the upstream tables exists in schema `public`, whoever made it."""
     row = conn.execute(
-        "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = ANY (%s))", (list(TABLES),)
+        "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = 'public' AND tablename = ANY (%s))",
+        (list(TABLES),),
     ).fetchone()
     return bool(row and row[0])
 

@@ -8,4 +8,5 @@ branch_labels = ("producers",)
 
 
 def upgrade() -> None:
+    """Create schools, classes and people."""
     run_sql(__file__, "001_people.sql")

@@ -7,4 +7,5 @@ down_revision = "producers_001"
 
 
 def upgrade() -> None:
+    """Create posts and engagement."""
     run_sql(__file__, "002_posts.sql")

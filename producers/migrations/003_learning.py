@@ -7,4 +7,5 @@ down_revision = "producers_002"
 
 
 def upgrade() -> None:
+    """Create clubs, courses and quizzes."""
     run_sql(__file__, "003_learning.sql")

@@ -10,6 +10,7 @@ from schemas.errors import UnknownEvent
 #: First part of a type → topic. The key of each topic is in the comment.
 TOPIC_OF_AGGREGATE = {
     "post": "post",  # post id; post.viewed is the one exception, below
+    "view": "view",  # post id
     "user": "user",  # user id
     "follow": "follow",  # follower's id
     "block": "block",  # blocker's id
@@ -25,7 +26,7 @@ TOPIC_OF_AGGREGATE = {
     "session": "session",  # user id
 }
 
-TOPICS = tuple(dict.fromkeys([*TOPIC_OF_AGGREGATE.values(), "view"]))
+TOPICS = tuple(dict.fromkeys(TOPIC_OF_AGGREGATE.values()))
 
 
 def topic_of(event_type: str) -> str:

@@ -24,6 +24,7 @@ import orjson
 
 from schemas.envelope import Event
 from schemas.errors import MalformedEvent
+from schemas.registry import REGISTRY
 from schemas.topics import topic_of
 
 Fields = Mapping[bytes, bytes]
@@ -76,7 +77,7 @@ def encode(entry: Entry, n: int) -> dict[bytes, bytes]:
 
 
 def decode(fields: Fields) -> Entry:
-    """What a stream entry says.
+    """What a stream entry says; an event in the newest version of its type.
 
     Raises:
         MalformedEvent: a field is missing or cannot be read.
@@ -120,7 +121,7 @@ def _encode_event(event: Event) -> dict[bytes, bytes]:
 def _decode_event(fields: Fields) -> Event:
     event_type = fields[b"t"].decode()
     headers = fields.get(b"h")
-    return Event(
+    event = Event(
         id=int(fields[b"i"]),
         xid=int(fields[b"x"]),
         occurred_at=datetime.fromisoformat(fields[b"o"].decode()),
@@ -130,6 +131,7 @@ def _decode_event(fields: Fields) -> Event:
         data=_json_object(fields[b"d"]),
         headers=_json_object(headers) if headers else {},
     )
+    return REGISTRY.upcast(event)
 
 
 def _decode_control(control: bytes, fields: Fields) -> Marker | Gap | End:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 
-from consumers.engine.positions import Position, Snapshot
+from consumers.engine.positions import Position
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Pool
+from schemas.snapshot import Snapshot
 
 #: For how long one look at the checkpoints answers for a read that does not wait.
 CACHE_SECONDS: Final = 0.1

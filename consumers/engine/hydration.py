@@ -34,7 +34,9 @@ async def wait_until_visible(conn: Connection, events: Iterable[Event], *, timeo
         unseen = {xid for xid in unseen if not await _never_begun(conn, xid)}
     while unseen:
         if monotonic() > deadline:
-            raise Retryable(f"{len(unseen)} transactions are in the log and not yet visible, {min(unseen)} first")
+            raise Retryable(
+                f"{len(unseen)} transactions are in the log and not yet visible, {min(unseen)} first"
+            )
         await asyncio.sleep(POLL_SECONDS)
         unseen = await _unseen(conn, unseen)
 

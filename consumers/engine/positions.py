@@ -1,61 +1,50 @@
-"""Positions and snapshots: who has seen which transaction. Pure arithmetic, as PostgreSQL defines it.
+"""Positions: where a write stands in the truth, and where an entry stands in a stream. Pure arithmetic.
 
-A snapshot is the text form of `pg_snapshot` (`xmin:xmax:xip,…`); a position is what a write answers with,
-`<epoch>.<xid8>`. Where they are stored is `checkpoint.py`; who waits for them is `freshness.py`.
+A write answers with `<epoch>.<xid8>`; whether a view has it is decided by the snapshot of its checkpoint
+(`checkpoint.py`). Who waits for a position is `freshness.py`. Snapshots themselves are `schemas/snapshot.py`.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
-_SNAPSHOT = re.compile(r"(\d{1,20}):(\d{1,20}):((?:\d{1,20})(?:,\d{1,20})*)?")
+from schemas.snapshot import Snapshot
+
+#: Before the first transaction: sees nothing.
+NOTHING: Final = Snapshot(1, 1)
+
+#: Stream positions are `<ms>-<seq>` and compare as pairs; the relay, not the clock, chooses both halves.
+StreamId = tuple[int, int]
+STREAM_START: Final[StreamId] = (0, 0)
+
 _POSITION = re.compile(r"(\d{1,9})\.(\d{1,20})")
 _MAX_XID = 2**63
 _FIRST_NORMAL_XID = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A `pg_snapshot`: the transactions below `xmax` that were not in progress had ended."""
-
-    xmin: int
-    xmax: int
-    xip: frozenset[int] = frozenset()
-
-    @classmethod
-    def parse(cls, text: str) -> Snapshot:
-        """Read PostgreSQL's text form.
-
-        Raises:
-            ValueError: it is not one.
-        """
-        match = _SNAPSHOT.fullmatch(text)
-        if match is None:
-            raise ValueError(f"not a snapshot: {text[:80]!r}")
-        running = frozenset(int(xid) for xid in match[3].split(",")) if match[3] else frozenset()
-        snapshot = cls(int(match[1]), int(match[2]), running)
-        if snapshot.xmin > snapshot.xmax or any(not snapshot.xmin <= xid < snapshot.xmax for xid in running):
-            raise ValueError(f"not a snapshot: {text[:80]!r}")
-        return snapshot
-
-    def __str__(self) -> str:
-        return f"{self.xmin}:{self.xmax}:{','.join(map(str, sorted(self.xip)))}"
-
-    def sees(self, xid: int) -> bool:
-        """Whether the transaction, if it committed, is visible in this snapshot."""
-        return xid < self.xmax and xid not in self.xip
-
-    def covers(self, other: Snapshot) -> bool:
-        """Whether everything that `other` sees is seen here too."""
-        unseen_above = range(self.xmax, other.xmax)
-        return len(unseen_above) <= len(other.xip) and not any(
-            other.sees(xid) for xid in (*unseen_above, *self.xip)
-        )
+def covers(wider: Snapshot, narrower: Snapshot) -> bool:
+    """Whether everything that `narrower` sees is seen by `wider` too."""
+    beyond = range(wider.xmax, narrower.xmax)
+    if len(beyond) > len(narrower.xip):
+        return False
+    return not any(narrower.sees(xid) for xid in (*beyond, *wider.xip))
 
 
-#: Before the first transaction: sees nothing.
-NOTHING = Snapshot(1, 1)
+def parse_stream_id(text: bytes | str) -> StreamId:
+    """Read `<ms>-<seq>`.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    ms, seq = (text.decode() if isinstance(text, bytes) else text).split("-")
+    return int(ms), int(seq)
+
+
+def format_stream_id(position: StreamId) -> str:
+    """Write `<ms>-<seq>`."""
+    return f"{position[0]}-{position[1]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +74,11 @@ class Position:
         return Snapshot(self.xid, after, frozenset({self.xid})), Snapshot(after, after)
 
     def applied_in(self, epoch: int, snapshot: Snapshot) -> bool:
-        """Whether a view that stands at `snapshot` of `epoch` has this write: older epochs are finished first."""
-        return self.epoch < epoch or (self.epoch == epoch and snapshot.sees(self.xid))
+        """Whether a view that has applied `snapshot` of `epoch` has this write.
+
+        A position from before a restore may name a transaction that the restored truth never had: not applied.
+        """
+        return self.epoch <= epoch and snapshot.sees(self.xid)
 
 
 def _is_normal(xid: int) -> bool:

@@ -47,6 +47,14 @@ class StaleOwner(Exception):
     """The store has seen a newer generation: this process lost its lease while it was paused. Stop at once."""
 
 
+class StoreForgot(Exception):
+    """The store was emptied or exchanged under the running consumer: it has to be filled again.
+
+    A projection may raise it from `apply` when it finds no checkpoint of its own in the store although the batch
+    says `refill=False`; the engine also looks by itself after every outage, and now and then.
+    """
+
+
 class Projection(Protocol):
     """The write side of one view."""
 
@@ -55,6 +63,8 @@ class Projection(Protocol):
 
     async def prepare(self) -> None:
         """Make what the view needs in its store (collections, tables, scripts). Idempotent.
+
+        A part of the view that had to be made anew is empty: then no checkpoint may survive beside it.
 
         Raises:
             Retryable: the store is away.
@@ -69,4 +79,5 @@ class Projection(Protocol):
         Raises:
             Retryable: the store is away or busy; nothing may be concluded of the batch.
             StaleOwner: another owner has taken over.
+            StoreForgot: see there.
         """

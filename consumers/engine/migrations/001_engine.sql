@@ -50,7 +50,7 @@ CREATE TABLE engine.dead_letters (
     created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
     changed_at  timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-CREATE UNIQUE INDEX dead_letters_open ON engine.dead_letters (consumer, topic, key, event_id, type)
+CREATE UNIQUE INDEX dead_letters_open ON engine.dead_letters (consumer, topic, key, event_id, type, md5(data))
     WHERE state IN ('dead', 'waiting', 'retry');
 CREATE INDEX dead_letters_retry ON engine.dead_letters (consumer, id) WHERE state = 'retry';
 

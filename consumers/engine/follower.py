@@ -1,0 +1,180 @@
+"""Keeping one view in sync while this process owns it: begin where the view stands, then follow.
+
+There are two ways to follow. On *streams*: own pending entries first, then new ones; decode, decide (`tracker.py`),
+apply, checkpoint, acknowledge. On the *log*: rounds of `catchup.py`, until the streams are there (again). Whatever
+is wrong with a stream ends in a round; nothing that Redis forgets can be missed. Owning is `runner.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from time import monotonic
+
+import structlog
+
+from consumers.engine.applier import Applier, pause
+from consumers.engine.catchup import CatchUp
+from consumers.engine.checkpoint import Checkpoint
+from consumers.engine.log import Log
+from consumers.engine.options import Options
+from consumers.engine.positions import STREAM_START, StreamId
+from consumers.engine.projection import Projection, StoreForgot
+from consumers.engine.stream import Delivered, Streams, advance
+from consumers.engine.tasks import until_stopped
+from consumers.engine.tracker import Lost, Tracker, Verdict
+from runtime import telemetry
+from runtime.errors import Retryable
+from runtime.redis import TRANSIENT as REDIS_AWAY
+from schemas.envelope import Event
+
+log = structlog.get_logger(__name__)
+
+
+class Follower:
+    """One consumer under one lease generation."""
+
+    def __init__(
+        self,
+        projection: Projection,
+        source: Log,
+        streams: Streams | None,
+        options: Options,
+        generation: int,
+        stop: asyncio.Event,
+    ) -> None:
+        self._name = projection.name
+        self._log = source
+        self._streams = streams
+        self._options = options
+        self._stop = stop
+        self._applier = Applier(projection, source, options, generation, stop)
+        self._catchup = CatchUp(projection.name, source, streams, self._applier, options)
+        self._pending: dict[str, StreamId] | None = None
+        self._unacknowledged: list[Delivered] = []
+        self._rejoin_at = 0.0
+        self._upkeep_at = 0.0
+
+    async def run(self) -> None:
+        """Follow until stopped.
+
+        Raises:
+            StaleOwner: another process has taken over.
+            Stopping: stopped while a store was away.
+        """
+        while not self._stop.is_set():
+            try:
+                checkpoint = await self._begin()
+                while not self._stop.is_set():
+                    checkpoint = await self._step(checkpoint)
+            except StoreForgot as reason:
+                log.warning("store_forgot", consumer=self._name, reason=str(reason))
+
+    async def _begin(self) -> Checkpoint:
+        """Where the view stands: as its store says, filled from the truth when that says nothing useful."""
+        checkpoint = await self._applier.patiently(self._applier.start)
+        why = await self._catchup.why_refill(checkpoint)
+        if checkpoint is None or why:
+            return await self._catchup.refill(checkpoint, why or "the view is new")
+        return await self._resume(checkpoint)
+
+    async def _resume(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Go on in the streams when they are the ones that the checkpoint speaks of."""
+        if self._streams and checkpoint.streams:
+            with suppress(*REDIS_AWAY):
+                if await self._streams.resume(checkpoint.streams):
+                    self._pending = dict.fromkeys(checkpoint.streams, STREAM_START)
+                    return checkpoint
+        return replace(checkpoint, streams={})
+
+    async def _step(self, checkpoint: Checkpoint) -> Checkpoint:
+        if not checkpoint.streams:
+            return await self._upkeep(await self._follow_log(checkpoint), idle=True)
+        try:
+            delivered = await self._read(checkpoint)
+            for batch in self._batches(delivered, checkpoint):
+                checkpoint = await self._apply(*batch)
+        except (Lost, *REDIS_AWAY) as reason:
+            log.warning("leaving_streams", consumer=self._name, reason=str(reason))
+            telemetry.CONSUMER_CATCH_UPS.labels(self._name).inc()
+            return self._leave_streams(checkpoint)
+        return await self._upkeep(checkpoint, idle=not delivered)
+
+    async def _follow_log(self, checkpoint: Checkpoint) -> Checkpoint:
+        join = self._streams is not None and monotonic() >= self._rejoin_at
+        checkpoint = await self._catchup.round(checkpoint, join=join)
+        if join and not checkpoint.streams:
+            self._rejoin_at = monotonic() + self._options.rejoin
+        if not checkpoint.streams:
+            await pause(self._stop, self._options.log_poll)
+        return checkpoint
+
+    async def _read(self, checkpoint: Checkpoint) -> list[Delivered]:
+        assert self._streams is not None  # the checkpoint has streams
+        count = self._options.read_count
+        if self._pending is not None:
+            delivered = await self._streams.read_pending(self._pending, count)
+            self._pending = advance(self._pending, delivered) if delivered else None
+            return delivered
+        reading = self._streams.read_new(checkpoint.streams, count, self._options.block)
+        return await until_stopped(reading, self._stop) or []
+
+    def _batches(
+        self, delivered: Sequence[Delivered], checkpoint: Checkpoint
+    ) -> Iterator[tuple[list[Event], list[Delivered], Checkpoint]]:
+        """Events to apply, entries done with them, and the checkpoint they lead to; at once what is there."""
+        tracker = Tracker(checkpoint)
+        is_pending = self._pending is not None
+        events: list[Event] = []
+        entries: list[Delivered] = []
+        size = 0
+        for one in delivered:
+            verdict = tracker.accept(one.stream, one.id, one.n, one.entry, pending=is_pending)
+            entries.append(one)
+            if verdict is Verdict.APPLY and isinstance(one.entry, Event):
+                events.append(one.entry)
+                size += one.size
+            if len(events) >= self._options.batch_events or size >= self._options.batch_bytes:
+                yield events, entries, tracker.checkpoint()
+                events, entries, size = [], [], 0
+        if entries:
+            yield events, entries, tracker.checkpoint()
+
+    async def _apply(
+        self, events: list[Event], entries: list[Delivered], checkpoint: Checkpoint
+    ) -> Checkpoint:
+        """Apply, then acknowledge: what the view's store has not heard of stays pending."""
+        assert self._streams is not None  # entries came from there
+        self._unacknowledged += entries
+        if events:
+            await self._applier.apply(events, checkpoint)
+        elif not await self._applier.advance(checkpoint, tell=True):
+            return checkpoint
+        done, self._unacknowledged = self._unacknowledged, []
+        await self._streams.acknowledge(done)
+        return checkpoint
+
+    def _leave_streams(self, checkpoint: Checkpoint) -> Checkpoint:
+        self._pending = None
+        self._unacknowledged.clear()
+        return replace(checkpoint, streams={})
+
+    async def _upkeep(self, checkpoint: Checkpoint, *, idle: bool) -> Checkpoint:
+        """Now and then: is a fill wanted, a letter to be retried, has the epoch moved, is the store still ours?"""
+        if monotonic() < self._upkeep_at:
+            return checkpoint
+        self._upkeep_at = monotonic() + self._options.upkeep
+        try:
+            head = await self._log.head()
+            await self._applier.check_store()
+            await self._applier.retry_letters()
+        except Retryable as error:
+            log.debug("upkeep_postponed", consumer=self._name, error=str(error))
+            return checkpoint
+        if head.newest_fill > checkpoint.fill:
+            return await self._catchup.refill(self._leave_streams(checkpoint), "a fill was asked for")
+        if checkpoint.streams and idle and head.epoch > checkpoint.epoch:
+            return self._leave_streams(checkpoint)
+        return checkpoint

@@ -1,0 +1,52 @@
+"""The engine's numbers, in one frozen object per profile: how prompt, how patient, how large a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runtime.settings import Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Times are in seconds.
+
+    Attributes:
+        batch_events: most events in one `apply`.
+        batch_bytes: rough size of their payloads at which a batch is closed.
+        read_count: most entries per stream and read.
+        block: how long a read waits for new entries; an idle consumer sends one command per `block`.
+        log_poll: pause between two looks at the log while there is no stream to read.
+        rejoin: pause between two attempts to go back from the log to the streams.
+        upkeep: how often fills, epochs, retries and the view's store are looked at.
+        checkpoint: how long the view's store may do without a checkpoint while no events come.
+        lease: after this long without a sign of life another process takes over.
+        backoff_first, backoff_most: pause after a failure, doubling, with jitter.
+    """
+
+    batch_events: int = 500
+    batch_bytes: int = 1_000_000
+    read_count: int = 500
+    block: float = 2.0
+    log_poll: float = 0.25
+    rejoin: float = 1.0
+    upkeep: float = 3.0
+    checkpoint: float = 5.0
+    lease: float = 10.0
+    backoff_first: float = 0.1
+    backoff_most: float = 10.0
+
+    @classmethod
+    def of(cls, profile: Profile) -> Options:
+        """The numbers of a profile: `economy` stays within a few thousand Redis commands a day when idle."""
+        if profile is Profile.ECONOMY:
+            return cls(
+                block=60.0,
+                log_poll=5.0,
+                rejoin=60.0,
+                upkeep=60.0,
+                checkpoint=120.0,
+                lease=90.0,
+                backoff_most=60.0,
+            )
+        return cls()

@@ -1,0 +1,27 @@
+-- The log and the truth, through the functions that outbox/ offers.
+
+-- name: head
+-- One statement, so that epoch and snapshot belong together. A tenth of the retention is left as a margin.
+SELECT outbox.current_epoch(),
+       coalesce((SELECT e.partitions FROM outbox.epochs e ORDER BY e.epoch DESC LIMIT 1), 1),
+       pg_current_snapshot()::text,
+       (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+       coalesce((SELECT max(f.id) FROM outbox.fills f), 0),
+       (extract(epoch FROM clock_timestamp()
+                - 0.9 * make_interval(days => coalesce((SELECT s.value::int FROM outbox.settings s
+                                                         WHERE s.name = 'retention_days'), 30))) * 1000)::bigint
+
+-- name: page
+-- Oldest first.
+SELECT id, xid::text::bigint, occurred_at, topic, type, key, data, headers
+  FROM outbox.log_events(%(since)s::text::pg_snapshot, %(epoch)s::int, %(upto)s::text::pg_snapshot,
+                         %(topics)s::text[], %(after)s::bigint, %(max)s::int)
+
+-- name: truth_sources
+-- In a fixed order, so that an interrupted fill goes on where it stopped.
+SELECT source FROM outbox.truth_sources() WHERE topic = ANY (%(topics)s::text[]) ORDER BY source
+
+-- name: truth_page
+-- In primary-key order.
+SELECT cursor, topic, type, key, data, headers, occurred_at
+  FROM outbox.truth_events(%(source)s, %(after)s::text, %(max)s::int)

@@ -1,0 +1,39 @@
+"""Every metric of every process, in one table: what is not here is not measured. Names are a contract for dashboards.
+
+`prometheus_client` keeps the numbers; `/metrics` of the API prints those of its own process, together with what
+PostgreSQL knows of all consumers. No label ever carries a person, a key or a token.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Histogram
+
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+# Consumers
+CONSUMER_EVENTS: Final = Counter(
+    "stunity_consumer_events", "Events that reached the view or were set aside.", ["consumer"]
+)
+CONSUMER_BATCH_SECONDS: Final = Histogram(
+    "stunity_consumer_batch_seconds",
+    "Time to apply one batch, waits included.",
+    ["consumer"],
+    buckets=_SECONDS,
+)
+CONSUMER_OUTAGES: Final = Counter(
+    "stunity_consumer_store_failures", "Attempts that failed because a store was away.", ["consumer"]
+)
+CONSUMER_DEAD_LETTERS: Final = Counter(
+    "stunity_consumer_dead_letters", "Events set aside as poison by this process.", ["consumer"]
+)
+CONSUMER_CATCH_UPS: Final = Counter(
+    "stunity_consumer_catch_ups", "Times a consumer left the streams for the log.", ["consumer"]
+)
+
+# Reads
+READS: Final = Counter("stunity_reads", "Reads, by view and by the store that answered.", ["view", "source"])
+READ_FALLBACKS: Final = Counter(
+    "stunity_read_fallbacks", "Reads that PostgreSQL answered in place of a view.", ["view", "reason"]
+)

@@ -34,5 +34,5 @@ class AnalyticsProjection:
     async def apply(self, batch: Batch) -> Sequence[Rejection]:
         """Insert, remove and recount; see the class of errors in `Projection.apply`."""
         changes, unusable = fold(batch.events)
-        await self._store.write(changes, batch.checkpoint, batch.generation)
+        await self._store.write(changes, batch)
         return [Rejection(event, reason) for event, reason in unusable]

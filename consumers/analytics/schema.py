@@ -61,8 +61,8 @@ async def install(conn: Connection) -> Kind:
         await conn.execute(facts.encode())
         for table in fresh:
             await _make_chunked(conn, table, kind)
-        if fresh:
-            await _forget_rollups(conn)
+            # A table that had to be made is empty: what was derived from it is void, and the checkpoint with it.
+            await conn.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier("analytics", table)))
     return kind
 
 
@@ -73,6 +73,9 @@ async def _exists(conn: Connection, table: str) -> bool:
 
 async def _make_chunked(conn: Connection, table: str, kind: Kind) -> None:
     name = sql.Identifier("analytics", table)
+    await conn.execute(
+        sql.SQL("CREATE TRIGGER forget AFTER TRUNCATE ON {} EXECUTE FUNCTION analytics.forget()").format(name)
+    )
     if kind is Kind.ABSENT:
         default = sql.Identifier("analytics", f"{table}_default")
         await conn.execute(
@@ -83,14 +86,6 @@ async def _make_chunked(conn: Connection, table: str, kind: Kind) -> None:
             "SELECT create_hypertable(%s, 'time', chunk_time_interval => interval '7 days', if_not_exists => true)",
             (f"analytics.{table}",),
         )
-
-
-async def _forget_rollups(conn: Connection) -> None:
-    """A fact table was missing: what was derived from it is void, and the checkpoint with it, so the engine refills."""
-    await conn.execute(
-        "TRUNCATE analytics.post_views_hourly, analytics.engagement_hourly,"
-        " analytics.school_activity_hourly, analytics.checkpoint"
-    )
 
 
 def month_of(time: datetime) -> tuple[int, int]:

@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
+
 from consumers.analytics.facts import Activity, Changes, Engagement, View
 from consumers.analytics.schema import Kind, ensure_months, install, month_of
-from consumers.engine.projection import StaleOwner
+from consumers.engine.projection import Batch, StaleOwner, StoreForgot
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Connection, Pool, fetch_rows
 from runtime.statements import load
@@ -90,26 +92,31 @@ class AnalyticsStore:
         """The stored checkpoint, None when there is none."""
         try:
             async with self._pool.connection() as conn:
-                row = await (await conn.execute("SELECT checkpoint FROM analytics.checkpoint")).fetchone()
+                rows = await fetch_rows(conn, "SELECT checkpoint FROM analytics.checkpoint")
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+            return None
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
-        return row[0] if row else None
+        return rows[0][0] if rows else None
 
-    async def write(self, changes: Changes, checkpoint: str, generation: int) -> None:
-        """Apply net changes and the checkpoint in one transaction.
+    async def write(self, changes: Changes, batch: Batch) -> None:
+        """Apply a batch's net changes and its checkpoint in one transaction.
 
         Raises:
             Retryable: a database is away.
             StaleOwner: a newer owner has written here.
+            StoreForgot: the tables or the checkpoint are gone.
         """
         try:
             complete = (await self._read_truth(changes)).complete(changes)
             async with self._pool.connection() as conn, conn.transaction():
-                await self._save_checkpoint(conn, checkpoint, generation)
+                await _save_checkpoint(conn, batch)
                 await self._ensure_partitions(conn, complete)
                 await _write_views(conn, complete)
                 await _write_engagements(conn, complete)
                 await _write_activities(conn, complete)
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+            raise StoreForgot(f"analytics tables are gone: {error}") from error
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
 
@@ -120,11 +127,6 @@ class AnalyticsStore:
         async with self._truth.connection() as conn:
             [(alive, schools)] = await fetch_rows(conn, _SQL["truth"], {"posts": posts, "users": users})
         return Truth(frozenset(alive), schools or {})
-
-    async def _save_checkpoint(self, conn: Connection, checkpoint: str, generation: int) -> None:
-        cursor = await conn.execute(_SQL["save_checkpoint"], (generation, checkpoint))
-        if cursor.rowcount == 0:
-            raise StaleOwner
 
     async def _ensure_partitions(self, conn: Connection, changes: Changes) -> None:
         if self._kind is not Kind.ABSENT:
@@ -138,6 +140,16 @@ class AnalyticsStore:
         if missing:
             await ensure_months(conn, sorted(missing))
             self._months |= missing
+
+
+async def _save_checkpoint(conn: Connection, batch: Batch) -> None:
+    statement = "first_checkpoint" if batch.refill else "next_checkpoint"
+    params = {"generation": batch.generation, "checkpoint": batch.checkpoint}
+    if (await conn.execute(_SQL[statement], params)).rowcount:
+        return
+    if await fetch_rows(conn, "SELECT FROM analytics.checkpoint"):
+        raise StaleOwner
+    raise StoreForgot("the analytics tables have no checkpoint")
 
 
 async def _write_views(conn: Connection, changes: Changes) -> None:

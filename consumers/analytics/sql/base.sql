@@ -32,3 +32,11 @@ CREATE TABLE IF NOT EXISTS analytics.school_activity_hourly (
     count bigint NOT NULL,
     PRIMARY KEY (school_id, hour, kind)
 );
+
+-- A fact table that is emptied is a view that is lost: without a checkpoint the engine fills it from the truth.
+CREATE OR REPLACE FUNCTION analytics.forget() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    TRUNCATE analytics.checkpoint, analytics.post_views_hourly, analytics.engagement_hourly,
+             analytics.school_activity_hourly;
+    RETURN NULL;
+END $$;

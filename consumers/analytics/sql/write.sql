@@ -105,11 +105,17 @@ SELECT t.hour, t.school_id, a.kind, count(*) FROM touched t JOIN analytics.schoo
  GROUP BY 1, 2, 3
 ON CONFLICT (school_id, hour, kind) DO UPDATE SET count = EXCLUDED.count
 
--- name: save_checkpoint
--- Refused (no row) when a newer owner has written here.
-INSERT INTO analytics.checkpoint AS old (generation, checkpoint) VALUES (%s, %s)
-ON CONFLICT (single) DO UPDATE SET generation = EXCLUDED.generation, checkpoint = EXCLUDED.checkpoint, updated_at = now()
+-- name: first_checkpoint
+-- While the view is filled: made where there is none, refused (no row) when a newer owner has written here.
+INSERT INTO analytics.checkpoint AS old (generation, checkpoint) VALUES (%(generation)s, %(checkpoint)s)
+ON CONFLICT (single) DO UPDATE
+   SET generation = EXCLUDED.generation, checkpoint = EXCLUDED.checkpoint, updated_at = now()
  WHERE old.generation <= EXCLUDED.generation
+
+-- name: next_checkpoint
+-- Refused (no row) when there is none, or when a newer owner has written here.
+UPDATE analytics.checkpoint SET generation = %(generation)s, checkpoint = %(checkpoint)s, updated_at = now()
+ WHERE generation <= %(generation)s
 
 -- name: truth
 -- Which of these posts still are, and the school of each of these people.

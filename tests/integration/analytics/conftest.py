@@ -62,6 +62,7 @@ async def projection(analytics: Pool, truth: Pool) -> AnalyticsProjection:
     """The projection, ready."""
     made = AnalyticsProjection(AnalyticsStore(analytics, truth))
     await made.prepare()
+    await made.apply(batch(refill=True))
     return made
 
 
@@ -77,6 +78,6 @@ def view(
     return event("post.viewed", post, id=fact_id, userId=user, at=at.isoformat(), source="feed", **data)
 
 
-def batch(*events: Event, generation: int = 1, checkpoint: str = "c") -> Batch:
+def batch(*events: Event, generation: int = 1, checkpoint: str = "c", refill: bool = False) -> Batch:
     """These events as the runner would hand them over."""
-    return Batch(list(events), checkpoint, generation)
+    return Batch(list(events), checkpoint, generation, refill)

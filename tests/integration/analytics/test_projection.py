@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from consumers.analytics.projection import AnalyticsProjection
-from consumers.engine.projection import StaleOwner
+from consumers.engine.projection import StaleOwner, StoreForgot
 from runtime.postgres import Pool, fetch_rows
 from tests.integration.analytics.conftest import HOUR, batch, event, view
 
@@ -103,15 +103,29 @@ async def test_a_paused_former_owner_writes_nothing(projection: AnalyticsProject
     assert await hourly(analytics) == []
 
 
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "DROP TABLE analytics.post_views_ts",
+        "TRUNCATE analytics.post_views_ts",
+        "DROP SCHEMA analytics CASCADE",
+    ],
+)
 async def test_a_lost_table_loses_the_checkpoint_so_that_the_view_is_filled_again(
-    projection: AnalyticsProjection, analytics: Pool
+    projection: AnalyticsProjection, analytics: Pool, loss: str
 ) -> None:
     await projection.apply(batch(view("a"), checkpoint="here"))
     assert await projection.read_checkpoint() == "here"
     async with analytics.connection() as conn:
-        await conn.execute("DROP TABLE analytics.post_views_ts")
+        await conn.execute(loss)
+    if not loss.startswith("DROP TABLE"):
+        assert await projection.read_checkpoint() is None
+    with pytest.raises(StoreForgot):
+        await projection.apply(batch(view("b")))
     await projection.prepare()
     assert await projection.read_checkpoint() is None
+    await projection.apply(batch(view("a"), view("b"), refill=True))
+    assert await hourly(analytics) == [("p1", 2, 1)]
 
 
 async def test_an_event_that_is_no_fact_is_rejected_alone(

@@ -1,0 +1,34 @@
+"""`stunity scheduler`: one process that does the recurring chores."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import typer
+
+from app import wiring
+from runtime import logs
+from runtime.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def scheduler() -> None:
+        """Count counters, make and retire partitions. Several may run: each chore is done by one at a time."""
+        settings = wiring.load_settings()
+        logs.configure(settings.log_level, process="scheduler")
+        asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    from app.scheduler import Scheduler, outbox_chores
+    from runtime.postgres import open_pool
+
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with open_pool(settings.database_url, max_size=2, name="stunity-scheduler") as pool:
+        await Scheduler(pool, outbox_chores(settings.stunity_profile)).run(stop)

@@ -1,0 +1,187 @@
+"""HTTP of search: what is asked, the view's keys or PostgreSQL's, then cards under the visibility rule.
+
+`GET /posts` lists visible posts by time, or finds them with `search=`; `GET /posts/{id}` reads one; `GET /search`
+asks several collections at once and `GET /search/suggest` completes. Writing posts is `producers/posts_api.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from time import time
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+
+from consumers.engine.cards import hydrate_posts
+from consumers.engine.reads import Reader, reader
+from consumers.search import fallback, hydrate
+from consumers.search.request import (
+    MAX_DEPTH,
+    MAX_LIMIT,
+    MAX_QUERY,
+    BadCursor,
+    PostQuery,
+    Ranked,
+    encode_cursor,
+    ranked_place,
+    recent_place,
+)
+from consumers.search.schema import KINDS, Kind
+from consumers.search.suggestions import suggestions
+from consumers.search.view import SearchView
+from runtime.errors import Retryable
+from runtime.http import Problem, Text
+from runtime.postgres import TRANSIENT, Connection
+
+router = APIRouter(tags=["search"])
+
+PostType = Literal[
+    "ARTICLE", "COURSE", "QUIZ", "QUESTION", "EXAM", "ANNOUNCEMENT", "ASSIGNMENT", "POLL", "RESOURCE", "PROJECT",
+    "TUTORIAL", "RESEARCH", "ACHIEVEMENT", "REFLECTION", "COLLABORATION", "CLUB_CREATED", "EVENT_CREATED",
+]  # fmt: skip
+SearchReader = Annotated[Reader, Depends(reader("search", "typesense", timeout=1.0))]
+Words = Annotated[Text, Query(min_length=1, max_length=MAX_QUERY)]
+Id = Annotated[Text, Path(min_length=1, max_length=200)]
+Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT)]
+
+#: Hits asked for beyond a page: for some that the index still has and PostgreSQL does not show any more, and, before
+#: the page, to find the place again when something ahead of it has gone.
+_SPARE: Final = 10
+
+
+@router.get("/posts")
+async def list_posts(
+    request: Request,
+    reader: SearchReader,
+    search: Annotated[Text | None, Query(max_length=MAX_QUERY)] = None,
+    school_id: Annotated[Text | None, Query(alias="schoolId", max_length=200)] = None,
+    post_type: Annotated[PostType | None, Query(alias="postType")] = None,
+    limit: Limit = 20,
+    cursor: Annotated[Text | None, Query(max_length=1000)] = None,
+) -> dict[str, Any]:
+    """Posts that the viewer may see: the best for `search`, or the newest."""
+    query = PostQuery(search if search and search.strip() else None, school_id, post_type)
+    try:
+        if query.search is None:
+            return await _recent_page(reader, query, limit, cursor)
+        return await _ranked_page(request, reader, query, limit, ranked_place(query, cursor))
+    except BadCursor as error:
+        raise Problem(400, detail="The cursor is not one of this query.") from error
+
+
+@router.get("/posts/{post_id}")
+async def one_post(reader: SearchReader, post_id: Id) -> dict[str, Any]:
+    """One post; 404 when there is none or the viewer may not see it."""
+    scope = await reader.scope()
+    found = await reader.answer(None, lambda conn: hydrate_posts(conn, scope, [post_id]))
+    if not found:
+        raise Problem(404, detail="There is no such post.")
+    return {"data": found[0]}
+
+
+@router.get("/search")
+async def search_everything(
+    request: Request,
+    reader: SearchReader,
+    q: Words,
+    types: Annotated[Text, Query(max_length=100)] = ",".join(KINDS),
+    limit: Limit = 10,
+) -> dict[str, Any]:
+    """The best posts, people, clubs and courses for `q`, each under its own name."""
+    kinds = _kinds(types)
+    scope = await reader.scope()
+    view = _view(request)
+    clubs = await _memberships(reader) if view and "clubs" in kinds else []
+    found = await reader.answer(
+        (lambda: view.search(kinds, q, scope, clubs, limit + _SPARE)) if view else None,
+        lambda conn: fallback.search(conn, kinds, q, scope, limit),
+    )
+    return {"data": {kind: cards[:limit] for kind, cards in (await _cards(reader, found)).items()}}
+
+
+@router.get("/search/suggest")
+async def suggest(
+    request: Request, reader: SearchReader, q: Words, limit: Annotated[int, Query(ge=1, le=20)] = 10
+) -> dict[str, Any]:
+    """What begins with `q`: tags, titles, and names of people, clubs and courses."""
+    scope = await reader.scope()
+    view = _view(request)
+    clubs = await _memberships(reader) if view else []
+    found = await reader.answer(
+        (lambda: view.suggest(q, scope, clubs, limit)) if view else None,
+        lambda conn: fallback.suggest(conn, q, scope, limit),
+    )
+    return {"data": suggestions(q, await _cards(reader, found), limit)}
+
+
+async def _recent_page(reader: Reader, query: PostQuery, limit: int, cursor: str | None) -> dict[str, Any]:
+    scope = await reader.scope()
+    after = recent_place(query, cursor)
+
+    async def from_postgres(conn: Connection) -> dict[str, Any]:
+        found = await hydrate.recent(conn, query, scope, after, limit + 1)
+        page = found[:limit]
+        more = encode_cursor(query, page[-1]) if len(found) > limit else None
+        return {"data": await hydrate_posts(conn, scope, [one.id for one in page]), "nextCursor": more}
+
+    return await reader.answer(None, from_postgres)
+
+
+async def _ranked_page(
+    request: Request, reader: Reader, query: PostQuery, limit: int, place: Ranked
+) -> dict[str, Any]:
+    """One page of ranked posts; posts written after paging began do not move it."""
+    scope = await reader.scope()
+    view = _view(request)
+    first = max(place.offset - _SPARE, 0)
+    count = place.offset - first + limit + _SPARE
+    until = place.until
+    keys = await reader.answer(
+        (lambda: view.posts(query, scope, first, count, until)) if view else None,
+        lambda conn: fallback.posts(conn, query, scope, first, count, until),
+    )
+    start = keys.index(place.last) + 1 if place.last in keys else place.offset - first
+    async with _postgres(reader) as conn:
+        cards = await hydrate_posts(conn, scope, keys[start:])
+    page = cards[:limit]
+    more = len(cards) > limit or len(keys) == count
+    if not page or not more:
+        return {"data": page, "nextCursor": None}
+    last = page[-1]["id"]
+    passed = first + keys.index(last) + 1
+    if passed >= MAX_DEPTH:
+        return {"data": page, "nextCursor": None}
+    began = until if until is not None else int(time() * 1000)
+    return {"data": page, "nextCursor": encode_cursor(query, Ranked(passed, last, began))}
+
+
+async def _cards(reader: Reader, found: dict[Kind, list[str]]) -> dict[Kind, list[hydrate.Card]]:
+    scope = await reader.scope()
+    async with _postgres(reader) as conn:
+        return {kind: await hydrate.cards(conn, kind, scope, keys) for kind, keys in found.items()}
+
+
+async def _memberships(reader: Reader) -> list[str]:
+    async with _postgres(reader) as conn:
+        return await hydrate.memberships(conn, reader.viewer.id)
+
+
+@asynccontextmanager
+async def _postgres(reader: Reader) -> AsyncIterator[Connection]:
+    try:
+        async with reader.pool.connection() as conn:
+            yield conn
+    except TRANSIENT as error:
+        raise Retryable(f"PostgreSQL is away: {error}") from error
+
+
+def _kinds(types: str) -> Sequence[Kind]:
+    wanted = {part.strip() for part in types.split(",")}
+    if not wanted <= set(KINDS):
+        raise Problem(422, "The request is not valid", f"types may be any of {', '.join(KINDS)}.")
+    return [kind for kind in KINDS if kind in wanted]
+
+
+def _view(request: Request) -> SearchView | None:
+    return getattr(request.app.state, "search", None)

@@ -1,0 +1,163 @@
+"""How far the index is, kept in the index itself, with a journal of writes whose fate is not known yet.
+
+Typesense has no compare-and-set, and a request that timed out, or that a paused former owner sends when it wakes up,
+can arrive late and put an older document over a newer one (I7). So the keys of a batch are journalled before they
+are written. Whoever finds a journal that its writer did not close (a successor after a takeover, the same owner after
+a timeout) reads those keys again from the truth and writes what is there now: at once, and once more when the late
+request must have ended. An owner that has been overtaken while it was writing journals its keys again for the new
+one. What remains is a former owner that is paused inside its last write for longer than `LATE_SECONDS` and then
+dies before its next step; `verify` finds what that leaves.
+
+Documents: `state` (checkpoint, generation) and one `g<generation>` per journal (keys by kind).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Final
+
+from consumers.engine.projection import StaleOwner
+from consumers.search.schema import KINDS, Document, Kind
+from consumers.search.store import NotThere, Typesense
+
+#: A request is over, one way or another, this long after it was sent: well above the client's timeout.
+LATE_SECONDS: Final = 60.0
+
+Keys = dict[Kind, list[str]]
+
+
+def merge(*parts: Keys) -> Keys:
+    """The distinct keys of several sets, by kind."""
+    return {
+        kind: list(dict.fromkeys(key for part in parts for key in part.get(kind, ())))
+        for kind in KINDS
+        if any(part.get(kind) for part in parts)
+    }
+
+
+@dataclass(slots=True, eq=False)
+class _Suspect:
+    """Keys that a late request may still overwrite, until `over`; `answered` when they were written after that."""
+
+    keys: Keys
+    over: float
+    mended: bool = False
+    answered: bool = False
+
+    def is_due(self, now: float) -> bool:
+        """Whether the keys belong into the next write."""
+        return not self.mended or self.over < now
+
+
+@dataclass(slots=True)
+class Checkpoint:
+    """The engine's checkpoint and the journal of one index; `open` before a write, `close` after it."""
+
+    store: Typesense
+    prefix: str
+    late_seconds: float = LATE_SECONDS
+    _suspects: dict[str, _Suspect] = field(default_factory=dict)
+    _unsettled: list[_Suspect] = field(default_factory=list)
+    _in_flight: Keys = field(default_factory=dict)
+    _generation: int | None = None
+
+    @property
+    def collection(self) -> str:
+        """The collection that holds it."""
+        return f"{self.prefix}_checkpoint"
+
+    async def create(self) -> None:
+        """Make the collection, empty."""
+        await self.store.create(
+            {"name": self.collection, "fields": [{"name": "generation", "type": "int64"}]}
+        )
+
+    async def read(self) -> str | None:
+        """The engine's checkpoint, or None."""
+        documents = await self.store.everything(self.collection)
+        return next((one["checkpoint"] for one in documents or () if one["id"] == "state"), None)
+
+    async def forget(self) -> None:
+        """The index is new and empty: whatever was applied before is gone."""
+        await self.store.delete(self.collection, ["state"])
+
+    async def open(self, generation: int, keys: Keys) -> Keys:
+        """Journal a write before it begins; returns its keys together with those that have to be mended with it.
+
+        Raises:
+            StaleOwner: another owner has been here.
+        """
+        self._adopt(await self._documents(generation), generation)
+        self._doubt_last_write()
+        now = monotonic()
+        due = [one for one in self._questions() if one.is_due(now)]
+        work = merge(keys, *(one.keys for one in due))
+        if work:
+            doubts = [one.keys for one in self._unsettled]
+            await self.store.upsert(self.collection, [_journal(generation, merge(work, *doubts))])
+        self._in_flight = work
+        for one in due:
+            one.mended, one.answered = True, one.over < now
+        return work
+
+    async def close(self, generation: int, checkpoint: str) -> None:
+        """Store the checkpoint of a write that has ended, and close its journal.
+
+        Raises:
+            StaleOwner: another owner has begun meanwhile; what was written is left in the journal for it.
+        """
+        try:
+            await self._documents(generation)
+        except StaleOwner:
+            await self.store.upsert(self.collection, [_journal(generation, self._in_flight)])
+            raise
+        self._unsettled = [one for one in self._unsettled if not one.answered]
+        doubts = merge(*(one.keys for one in self._unsettled))
+        state = {"id": "state", "generation": generation, "checkpoint": checkpoint}
+        await self.store.upsert(self.collection, [state, _journal(generation, doubts)])
+        self._in_flight = {}
+        answered = [name for name, one in self._suspects.items() if one.answered]
+        await self.store.delete(self.collection, answered)
+        for name in answered:
+            del self._suspects[name]
+
+    async def _documents(self, generation: int) -> list[Document]:
+        documents = await self.store.everything(self.collection)
+        if documents is None:
+            raise NotThere(f"{self.collection} is gone")
+        newest = max((one["generation"] for one in documents), default=generation)
+        if newest > generation:
+            raise StaleOwner(f"generation {generation} has been followed by {newest}")
+        return documents
+
+    def _adopt(self, documents: list[Document], generation: int) -> None:
+        """Take over the open journals of former owners, and our own of before a restart."""
+        over = monotonic() + self.late_seconds
+        for one in documents:
+            if one["id"] == "state":
+                continue
+            if one["generation"] == generation:
+                if self._generation != generation and one["keys"]:
+                    self._unsettled.append(_Suspect(one["keys"], over))
+                continue
+            known = self._suspects.get(one["id"])
+            if known is None or known.keys != one["keys"]:  # it has grown since: a new question
+                self._suspects[one["id"]] = _Suspect(one["keys"], over)
+        self._generation = generation
+
+    def _doubt_last_write(self) -> None:
+        """A write that did not reach `close` may still be under way."""
+        if not self._in_flight:
+            return
+        covered = [one for one in self._unsettled if merge(self._in_flight, one.keys) == self._in_flight]
+        self._unsettled = [one for one in self._unsettled if one not in covered]
+        self._unsettled.append(_Suspect(self._in_flight, monotonic() + self.late_seconds))
+        self._in_flight = {}
+
+    def _questions(self) -> list[_Suspect]:
+        return [*self._suspects.values(), *self._unsettled]
+
+
+def _journal(generation: int, keys: Keys) -> dict[str, Any]:
+    return {"id": f"g{generation}", "generation": generation, "keys": keys}

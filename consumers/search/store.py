@@ -1,0 +1,190 @@
+"""The only file that talks to Typesense: requests out, answers checked, errors translated once.
+
+Everything that waiting can mend leaves as `Retryable` (no connection, timeout, 503 "Not Ready or Lagging", no memory
+or disk left, a collection that `prepare` has yet to make); a document that will never fit comes back as `Refused`.
+What is in the documents is `mapping.py`; which collections there are is `schema.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import httpx
+import orjson
+
+from consumers.search.schema import Document
+from runtime.errors import Permanent, Retryable
+from runtime.settings import Settings
+
+#: Import requests stay below these, so that one of them neither lasts long nor needs much memory.
+IMPORT_DOCUMENTS: Final = 1000
+IMPORT_BYTES: Final = 4 * 1024 * 1024
+#: Deletes carry their ids in the address, which 0.24 and proxies in front of it keep short.
+DELETE_IDS: Final = 50
+
+#: Besides 5xx: a key that is being changed, a server that is full or busy. None of it is the document's fault.
+_PASSING: Final = frozenset({401, 403, 408, 409, 422, 425, 429})
+
+
+class NotThere(Retryable):
+    """A collection or alias does not exist (yet, or any more)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A document that Typesense will never take, and why."""
+
+    document: Document
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """One answer of a search: the stored part of the documents, best first, and how many match in all."""
+
+    documents: list[Document]
+    found: int
+
+
+class Typesense:
+    """One server or cluster, over HTTP."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    async def collections(self) -> set[str]:
+        """The names of all collections."""
+        return {
+            one["name"]
+            for one in await self._json("GET", "/collections", params={"exclude_fields": "fields"})
+        }
+
+    async def create(self, definition: Mapping[str, Any]) -> None:
+        """Make a collection; one that another process has just made is as good."""
+        await self._json("POST", "/collections", content=orjson.dumps(definition), accept=(409,))
+
+    async def drop(self, collection: str) -> None:
+        """Remove a collection with its documents, if it is there."""
+        await self._json("DELETE", f"/collections/{collection}", accept=(404,))
+
+    async def aliases(self) -> dict[str, str]:
+        """Alias → collection."""
+        answer = await self._json("GET", "/aliases")
+        return {one["name"]: one["collection_name"] for one in answer["aliases"]}
+
+    async def point(self, alias: str, collection: str) -> None:
+        """Let an alias name a collection, atomically."""
+        await self._json("PUT", f"/aliases/{alias}", content=orjson.dumps({"collection_name": collection}))
+
+    async def upsert(self, collection: str, documents: Sequence[Document]) -> list[Refused]:
+        """Write whole documents; those that do not fit the schema come back."""
+        refused: list[Refused] = []
+        for chunk, body in _import_bodies(documents):
+            answer = await self._request(
+                "POST",
+                f"/collections/{collection}/documents/import",
+                params={"action": "upsert", "dirty_values": "reject"},
+                content=body,
+                headers={"Content-Type": "text/plain"},
+            )
+            lines = [orjson.loads(line) for line in answer.content.split(b"\n") if line]
+            if len(lines) != len(chunk):
+                raise Retryable(f"Typesense answered {len(lines)} lines for {len(chunk)} documents")
+            for one, line in zip(chunk, lines, strict=True):
+                refused += _refusal(one, line)
+        return refused
+
+    async def delete(self, collection: str, ids: Sequence[str]) -> None:
+        """Remove documents by their ids (of `schema.token`, hence safe in a filter); missing ones are no error."""
+        for start in range(0, len(ids), DELETE_IDS):
+            await self.delete_where(collection, f"id:[{','.join(ids[start : start + DELETE_IDS])}]")
+
+    async def delete_where(self, collection: str, filter_by: str) -> None:
+        """Remove all documents that a filter matches."""
+        await self._json("DELETE", f"/collections/{collection}/documents", params={"filter_by": filter_by})
+
+    async def everything(self, collection: str) -> list[Document] | None:
+        """All documents of a small collection; None when it is not there."""
+        answer = await self._request("GET", f"/collections/{collection}/documents/export", accept=(404,))
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            return None
+        return [orjson.loads(line) for line in answer.content.split(b"\n") if line]
+
+    async def search(self, searches: Sequence[Mapping[str, Any]]) -> list[Hits]:
+        """Several searches in one round trip, answered in the same order."""
+        answer = await self._json("POST", "/multi_search", content=orjson.dumps({"searches": list(searches)}))
+        return [_hits(result) for result in answer["results"]]
+
+    async def _json(self, method: str, path: str, **options: Any) -> Any:
+        return orjson.loads((await self._request(method, path, **options)).content)
+
+    async def _request(
+        self, method: str, path: str, *, accept: tuple[int, ...] = (), **options: Any
+    ) -> httpx.Response:
+        try:
+            response = await self._client.request(method, path, **options)
+        except httpx.TransportError as error:
+            raise Retryable(f"Typesense cannot be reached: {type(error).__name__} {error}") from error
+        if not response.is_success and response.status_code not in accept:
+            raise _error(response.status_code, response.text)
+        return response
+
+
+@asynccontextmanager
+async def open_typesense(settings: Settings, *, timeout: float) -> AsyncIterator[Typesense]:
+    """The server of the settings; requests give up after `timeout` seconds."""
+    assert settings.typesense_api_key is not None
+    async with httpx.AsyncClient(
+        base_url=f"{settings.typesense_protocol}://{settings.typesense_host}:{settings.typesense_port}",
+        headers={
+            "X-TYPESENSE-API-KEY": settings.typesense_api_key.get_secret_value(),
+            "Content-Type": "application/json",
+        },
+        timeout=httpx.Timeout(timeout, connect=min(timeout, 2.0)),
+    ) as client:
+        yield Typesense(client)
+
+
+def _import_bodies(documents: Iterable[Document]) -> Iterable[tuple[list[Document], bytes]]:
+    """Documents in requests of a bounded size, each as JSON lines."""
+    chunk: list[Document] = []
+    lines: list[bytes] = []
+    size = 0
+    for one in documents:
+        line = orjson.dumps(one)
+        if chunk and (len(chunk) == IMPORT_DOCUMENTS or size + len(line) > IMPORT_BYTES):
+            yield chunk, b"\n".join(lines)
+            chunk, lines, size = [], [], 0
+        chunk.append(one)
+        lines.append(line)
+        size += len(line)
+    if chunk:
+        yield chunk, b"\n".join(lines)
+
+
+def _refusal(one: Document, line: Mapping[str, Any]) -> list[Refused]:
+    if line["success"]:
+        return []
+    code, reason = line.get("code", 400), line.get("error", "no reason given")
+    if code >= HTTPStatus.INTERNAL_SERVER_ERROR or code in _PASSING:
+        raise Retryable(f"Typesense will not take documents now: {code} {reason}")
+    return [Refused(one, f"{code} {reason}")]
+
+
+def _hits(result: Mapping[str, Any]) -> Hits:
+    if "hits" not in result:
+        raise _error(result.get("code", 500), str(result.get("error")))
+    return Hits([hit["document"] for hit in result["hits"]], result["found"])
+
+
+def _error(status: int, reason: str) -> Retryable | Permanent:
+    text = f"Typesense answered {status}: {reason[:200]}"
+    if status == HTTPStatus.NOT_FOUND:
+        return NotThere(text)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PASSING:
+        return Retryable(text)
+    return Permanent(text)

@@ -1,0 +1,163 @@
+"""What a word is: the one normal form in which texts are indexed and queries asked. Pure.
+
+Khmer is written without spaces, and a dictionary would miss names and new words. So a run of Khmer becomes
+overlapping pairs of orthographic clusters (a consonant with its subscripts, vowels and signs): a word inside a
+sentence is then a chain of pairs that the sentence has too, whatever stands around it, and a wrong letter spoils
+two pairs and leaves the rest. Latin words stay words; Typesense forgives their typos and completes their prefixes.
+
+Which fields there are is `schema.py`; what the text of a row is, `mapping.py`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import pairwise
+from typing import Final
+
+#: A word longer than this is no word: somebody pasted a key or a picture.
+MAX_WORD: Final = 40
+#: More words than these make no query better, and each costs a lookup.
+MAX_QUERY_WORDS: Final = 16
+
+_KHMER: Final = "\u1780-\u17d3\u17dd"
+_CLUSTER: Final = re.compile(r"[\u1780-\u17b3](?:\u17d2[\u1780-\u17b3]|[\u17b6-\u17d1\u17d3\u17dd])*")
+_MARKS: Final = "".join(
+    re.escape(char) for char in map(chr, range(0x300, 0x10000)) if unicodedata.category(char) in {"Mn", "Mc"}
+)
+#: Either a run of Khmer or a word of any other script; everything else separates.
+_RUN: Final = re.compile(
+    rf"(?P<khmer>[{_KHMER}]+)|[^\W_{_KHMER}](?:[^\W_{_KHMER}]|(?![{_KHMER}])[{_MARKS}])*"
+)
+_CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+
+_SILENT: Final = dict.fromkeys(
+    [
+        *range(0x200B, 0x2010),
+        0x2060,
+        0xFEFF,
+        0xAD,
+        *range(0xFE00, 0xFE10),
+        *range(0x300, 0x370),
+        0x17B4,
+        0x17B5,
+        0x17D7,
+    ]
+)
+_SAME_LETTER: Final = {0x17B2: "\u17b1", 0x17A3: "\u17a2", 0x17A4: "\u17a2\u17b6"}
+#: Subscript DA and TA look alike and are typed for each other.
+_SUBSCRIPT: Final = re.compile(r"\u17d2[\u1780-\u17b3]")
+_TWO_PART_VOWELS: Final = {"\u17c1\u17b6": "\u17c4", "\u17c1\u17b8": "\u17be"}
+
+
+def normalise(text: str) -> str:
+    """Compatibility forms, accents, digits of all scripts and invisible characters made one; case is kept."""
+    plain = unicodedata.normalize("NFKD", text).translate(_SILENT).translate(_SAME_LETTER)
+    return "".join(
+        str(unicodedata.decimal(char)) if char > "\x7f" and char.isdecimal() else char
+        for char in unicodedata.normalize("NFC", plain)
+    )
+
+
+def runs(text: str) -> Iterator[tuple[str, bool, int, int]]:
+    """The words and Khmer runs of a normalised text: the run, whether it is Khmer, and where it stands."""
+    for match in _RUN.finditer(text):
+        yield match.group(), match.group("khmer") is not None, match.start(), match.end()
+
+
+def clusters(run: str) -> list[str]:
+    """The orthographic clusters of a Khmer run, each spelled in one order whatever order it was typed in."""
+    return [_canonical(cluster) for cluster in _CLUSTER.findall(run)]
+
+
+def index_words(text: str) -> str:
+    """The words under which a text is found, separated by spaces, in the order of the text."""
+    out: list[str] = []
+    previous: tuple[str, int] | None = None
+    source = normalise(text)
+    for run, khmer, start, end in runs(source):
+        if khmer:
+            parts = clusters(run)
+            if previous and parts and source[previous[1] : start].isspace():
+                out.append(previous[0] + parts[0])  # a space inside a Khmer compound separates nothing
+            out += _pairs(parts) + parts[-1:]
+            previous = (parts[-1], end) if parts else None
+        else:
+            out += _latin(run)
+            previous = None
+    return " ".join(out)
+
+
+def query_words(text: str) -> list[str]:
+    """The words to ask for, every one of which a matching text has (see `index_words`); empty when there are none.
+
+    A single Khmer cluster begins a pair in the index, so it goes last, where Typesense completes prefixes.
+    """
+    words: list[str] = []
+    single: list[str] = []
+    for run, khmer, _, _ in runs(normalise(text)):
+        parts = clusters(run) if khmer else [run.casefold()[:MAX_WORD]]
+        if khmer and len(parts) > 1:
+            words += _pairs(parts)
+        elif khmer:
+            single += parts
+        else:
+            words += parts
+    return _few([*words, *single])
+
+
+def terms(text: str) -> list[str]:
+    """The query as whole units, Khmer runs unsplit, for engines that match substrings."""
+    found = []
+    for run, khmer, _, _ in runs(normalise(text)):
+        found.append("".join(clusters(run)) if khmer else run.casefold()[:MAX_WORD])
+    return [term for term in dict.fromkeys(found) if term][:MAX_QUERY_WORDS]
+
+
+def fold(text: str) -> str:
+    """The letters and digits of a short text in lower case and nothing else: `Grade-12` and `grade 12` are one."""
+    return "".join(
+        "".join(clusters(run)) if khmer else run.casefold() for run, khmer, _, _ in runs(normalise(text))
+    )
+
+
+def is_khmer(term: str) -> bool:
+    """Whether a term of `terms` is Khmer."""
+    return "\u1780" <= term[:1] <= "\u17b3"
+
+
+def _pairs(parts: list[str]) -> list[str]:
+    return [first + second for first, second in pairwise(parts)]
+
+
+def _latin(word: str) -> list[str]:
+    """A word and, of a CamelCase hashtag, its parts."""
+    parts = _CAMEL.findall(word) if word.isascii() else []
+    return [one.casefold()[:MAX_WORD] for one in ([word, *parts] if len(parts) > 1 else [word])]
+
+
+def _few(words: list[str]) -> list[str]:
+    unique = list(dict.fromkeys(words))
+    if len(unique) <= MAX_QUERY_WORDS:
+        return unique
+    step = -(-len(unique) // MAX_QUERY_WORDS)
+    return unique[::step]
+
+
+@lru_cache(maxsize=16_384)
+def _canonical(cluster: str) -> str:
+    subscripts = ["\u17d2\u178f" if one == "\u17d2\u178a" else one for one in _SUBSCRIPT.findall(cluster)]
+    subscripts.sort(key=lambda one: one == "\u17d2\u179a")
+    marks = "".join(sorted(set(_SUBSCRIPT.sub("", cluster[1:])), key=_mark_order))
+    for parts, whole in _TWO_PART_VOWELS.items():
+        marks = marks.replace(parts, whole)
+    return cluster[0] + "".join(subscripts) + marks
+
+
+def _mark_order(mark: str) -> tuple[int, str]:
+    """Register shifters, then vowels, then the other signs: the order in which Khmer is meant to be encoded."""
+    if mark in "\u17c9\u17ca":
+        return 0, mark
+    return (1, mark) if "\u17b6" <= mark <= "\u17c5" else (2, mark)

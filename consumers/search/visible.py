@@ -1,0 +1,35 @@
+"""The viewer's half of the visibility rule in the index: a filter made of their scope.
+
+It narrows what Typesense ranks; `hydrate.py` decides in PostgreSQL what leaves. Every value in a filter is a token
+of letters and digits (`schema.token`) between backticks, so there is nothing to escape and nothing to inject.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from consumers.search.mapping import classmates_audience, personal_audience, school_audience
+from consumers.search.schema import EVERYBODY, Kind, token
+from runtime.access import Scope
+
+
+def filter_by(kind: Kind, scope: Scope, clubs: Sequence[str] = ()) -> str:
+    """The filter under which a viewer searches one collection; `clubs` are those that they are a member of."""
+    audience = f"audience:={_list(_audiences(scope))}"
+    if kind in ("posts", "users") and scope.blocked:
+        return f"{audience} && owner:!={_list(map(token, scope.blocked))}"
+    if kind == "clubs" and clubs:
+        return f"({audience} || id:={_list(map(token, clubs))})"
+    return audience
+
+
+def _audiences(scope: Scope) -> Iterable[str]:
+    yield EVERYBODY
+    yield personal_audience(scope.viewer.id)
+    if scope.viewer.school_id is not None:
+        yield school_audience(scope.viewer.school_id)
+    yield from map(classmates_audience, scope.classmates)
+
+
+def _list(tokens: Iterable[str]) -> str:
+    return f"[{','.join(f'`{one}`' for one in tokens)}]"

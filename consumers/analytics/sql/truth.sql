@@ -19,7 +19,7 @@ SELECT source, count(*) FROM v GROUP BY 1
 WITH v AS (SELECT "viewedAt" AT TIME ZONE 'UTC' AS time, "userId" AS viewer, duration,
                   CASE WHEN source = ANY (%(sources)s) THEN source ELSE 'other' END AS source
              FROM post_views WHERE "postId" = %(post)s AND "viewedAt" >= %(since)s AT TIME ZONE 'UTC')
-SELECT count(DISTINCT viewer), round(avg(LEAST(GREATEST(duration, 0), %(max_duration)s)), 2)::float8 FROM v
+SELECT count(DISTINCT viewer), round(avg(LEAST(GREATEST(duration, 0), %(max_duration)s)) FILTER (WHERE duration IS NOT NULL), 2)::float8 FROM v
 
 -- name: engagements
 -- Likes, comments and bookmarks per bucket.

@@ -16,6 +16,7 @@ import psycopg
 
 from consumers.analytics.facts import Activity, Changes, Engagement, View
 from consumers.analytics.schema import Kind, ensure_months, install, month_of
+from consumers.engine.hydration import wait_until_visible
 from consumers.engine.projection import Batch, StaleOwner, StoreForgot
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Connection, Pool, fetch_rows
@@ -108,7 +109,7 @@ class AnalyticsStore:
             StoreForgot: the tables or the checkpoint are gone.
         """
         try:
-            complete = (await self._read_truth(changes)).complete(changes)
+            complete = (await self._read_truth(changes, batch)).complete(changes)
             async with self._pool.connection() as conn, conn.transaction():
                 await _save_checkpoint(conn, batch)
                 await self._ensure_partitions(conn, complete)
@@ -120,11 +121,12 @@ class AnalyticsStore:
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
 
-    async def _read_truth(self, changes: Changes) -> Truth:
+    async def _read_truth(self, changes: Changes, batch: Batch) -> Truth:
         posts, users = changes.post_ids(), changes.user_ids()
         if not posts and not users:
             return Truth(frozenset(), {})
         async with self._truth.connection() as conn:
+            await wait_until_visible(conn, batch.events)  # or a post just written would count as deleted
             [(alive, schools)] = await fetch_rows(conn, _SQL["truth"], {"posts": posts, "users": users})
         return Truth(frozenset(alive), schools or {})
 

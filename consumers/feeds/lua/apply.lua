@@ -1,0 +1,170 @@
+-- Write one batch of posts, move the versions that it touches, and store the checkpoint: all or nothing.
+--
+-- KEYS[1] <root>meta
+-- ARGV    root, incarnation, generation, checkpoint, changes (JSON):
+--         posts    [{id, static, counts}, ...]  what stands in the truth now
+--         gone     [id, ...]                    what does not
+--         moved    [version, ...]               viewers whose profile or interests have changed
+--         caps     {public, school, author, hot}, pin
+-- Returns OK, or STALE (a newer owner has written), or FORGOTTEN (the view is not the one that was prepared).
+--
+-- Pools are written before the post itself: were the script cut short by an error, writing it again completes it.
+
+local meta, root = KEYS[1], ARGV[1]
+if redis.call('HGET', meta, 'incarnation') ~= ARGV[2] then
+  return 'FORGOTTEN'
+end
+local seen = redis.call('HGET', meta, 'generation')
+if seen and tonumber(seen) > tonumber(ARGV[3]) then
+  return 'STALE'
+end
+
+local base = root .. ARGV[2] .. ':'
+local changes = cjson.decode(ARGV[5])
+local caps = changes.caps
+local touched_pools, versions = {}, {}
+
+local function recent_score(post)
+  return string.format('%.0f', post.c + (post.k and changes.pin or 0))
+end
+
+-- The pools that a post belongs to: name -> score. `hot` is nil while nobody has engaged.
+local function pools_of(post, hot)
+  local pools, recent = {}, recent_score(post)
+  if post.v ~= 'PUBLIC' and post.v ~= 'SCHOOL' and post.v ~= 'CLASS' then
+    pools['recent:private:' .. post.a] = recent
+    return pools
+  end
+  pools['recent:author:' .. post.a] = recent
+  if post.v == 'PUBLIC' then
+    pools['recent:public'] = recent
+    pools['hot:public'] = hot
+  end
+  if post.s and post.v ~= 'CLASS' then
+    pools['recent:school:' .. post.s] = recent
+    pools['hot:school:' .. post.s] = hot
+  end
+  return pools
+end
+
+local function read(id)
+  local text = redis.call('GET', base .. 'post:' .. id)
+  if not text then
+    return nil
+  end
+  local cut = string.find(text, '\n', 1, true)
+  local counts = string.sub(text, cut + 1)
+  local post = { static = string.sub(text, 1, cut - 1), counts = counts }
+  post.pools = pools_of(cjson.decode(post.static), cjson.decode(counts).x)
+  return post
+end
+
+local function place(id, pools, former)
+  for pool in pairs(former) do
+    if not pools[pool] then
+      redis.call('ZREM', base .. pool, id)
+    end
+  end
+  for pool, score in pairs(pools) do
+    if former[pool] ~= score then
+      redis.call('ZADD', base .. pool, score, id)
+      touched_pools[pool] = true
+    end
+  end
+end
+
+local function cap_of(pool)
+  if string.sub(pool, 1, 4) == 'hot:' then
+    return caps.hot
+  elseif pool == 'recent:public' then
+    return caps.public
+  elseif string.sub(pool, 1, 14) == 'recent:school:' then
+    return caps.school
+  end
+  return caps.author
+end
+
+-- Whoever reads this post's author, school or everybody's posts: news ends their pages, drift only old ones.
+local function move_versions(static, news)
+  local post = cjson.decode(static)
+  if news then
+    versions['a:' .. post.a] = true
+  end
+  if post.v == 'PUBLIC' then
+    versions['p'] = true
+  end
+  if post.s and (post.v == 'PUBLIC' or post.v == 'SCHOOL') then
+    versions['d:' .. post.s] = true
+    if news then
+      versions['s:' .. post.s] = true
+    end
+  end
+end
+
+local written = {}
+for _, new in ipairs(changes.posts) do
+  local id, static, counts = new[1], new[2], new[3]
+  local old = read(id)
+  if not (old and old.static == static and old.counts == counts) then
+    place(id, pools_of(cjson.decode(static), cjson.decode(counts).x), old and old.pools or {})
+    redis.call('SET', base .. 'post:' .. id, static .. '\n' .. counts)
+    written[#written + 1] = { id, old and old.static, static }
+  end
+end
+for _, id in ipairs(changes.gone) do
+  local old = read(id)
+  if old then
+    place(id, {}, old.pools)
+    redis.call('DEL', base .. 'post:' .. id)
+    move_versions(old.static, true)
+  end
+end
+
+-- Drop what is beyond a pool's cap; a post that no pool holds any more goes with it.
+local function drop_if_unheld(id)
+  local post = read(id)
+  for pool in pairs(post and post.pools or {}) do
+    if redis.call('ZSCORE', base .. pool, id) then
+      return
+    end
+  end
+  redis.call('DEL', base .. 'post:' .. id)
+end
+
+local function trim(pool)
+  local beyond = redis.call('ZRANGE', base .. pool, 0, -(cap_of(pool) + 1), 'WITHSCORES')
+  if #beyond == 0 then
+    return
+  end
+  redis.call('ZREMRANGEBYRANK', base .. pool, 0, #beyond / 2 - 1)
+  local floor = redis.call('HGET', base .. 'floors', pool)
+  if not floor or tonumber(beyond[#beyond]) > tonumber(floor) then
+    redis.call('HSET', base .. 'floors', pool, beyond[#beyond])
+  end
+  for place = 1, #beyond, 2 do
+    drop_if_unheld(beyond[place])
+  end
+end
+
+for pool in pairs(touched_pools) do
+  trim(pool)
+end
+
+for _, change in ipairs(written) do
+  local id, old, new = change[1], change[2], change[3]
+  if old or redis.call('EXISTS', base .. 'post:' .. id) == 1 then
+    move_versions(new, old ~= new)
+    if old and old ~= new then
+      move_versions(old, true)
+    end
+  end
+end
+for _, version in ipairs(changes.moved) do
+  versions[version] = true
+end
+for version in pairs(versions) do
+  redis.call('HINCRBY', base .. 'versions', version, 1)
+end
+
+redis.call('HSET', meta, 'generation', ARGV[3], 'checkpoint', ARGV[4])
+return 'OK'

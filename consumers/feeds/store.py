@@ -1,0 +1,188 @@
+"""The only file that talks to Redis for feeds: two scripts for the view, plain commands for one viewer's keys.
+
+Redis's errors leave as `Retryable`. What the keys mean is `schema.py`; what is written is decided by
+`projection.py`, what is asked by `view.py`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, cast
+
+import orjson
+
+from consumers.engine.projection import StaleOwner, StoreForgot
+from consumers.feeds import schema
+from consumers.feeds.mapping import PostState
+from consumers.feeds.pools import Group
+from runtime.errors import Retryable
+from runtime.redis import TRANSIENT, Client
+
+_LUA: Final = Path(__file__).parent / "lua"
+_CAPS: Final = {
+    "public": schema.PUBLIC_CAP,
+    "school": schema.SCHOOL_CAP,
+    "author": schema.AUTHOR_CAP,
+    "hot": schema.HOT_CAP,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a batch makes of the view."""
+
+    posts: Sequence[PostState] = ()
+    gone: Sequence[str] = ()
+    moved: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What the view held at one moment."""
+
+    incarnation: bytes
+    versions: tuple[int, ...]
+    posts: Sequence[bytes]
+    cut: bool
+    floors: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerKeys:
+    """What Redis keeps for one viewer and mode: the profile, and the id of the newest session."""
+
+    profile: bytes | None
+    session: str | None
+
+
+class FeedStore:
+    """Feeds in one Redis."""
+
+    def __init__(self, client: Client, prefix: str) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._root = schema.root(prefix)
+        self._meta = self._root + "meta"
+        self._apply = client.register_script((_LUA / "apply.lua").read_text(encoding="utf-8"))
+        self._gather = client.register_script((_LUA / "gather.lua").read_text(encoding="utf-8"))
+        self._incarnation: bytes | None = None
+
+    async def prepare(self) -> None:
+        """Find the view, or begin a new, empty one.
+
+        Raises:
+            Retryable: Redis is away.
+        """
+        with _translated():
+            await _awaited(self._client.hsetnx(self._meta, "incarnation", secrets.token_hex(8)))
+            self._incarnation = await _awaited(self._client.hget(self._meta, "incarnation"))
+
+    async def read_checkpoint(self) -> str | None:
+        """The checkpoint beside the view; None when it is empty or not the one that was prepared.
+
+        Raises:
+            Retryable: Redis is away.
+        """
+        with _translated():
+            found = await _awaited(self._client.hmget(self._meta, ["incarnation", "checkpoint"]))
+        incarnation, checkpoint = found
+        return checkpoint.decode() if checkpoint and incarnation == self._incarnation else None
+
+    async def apply(self, changes: Changes, checkpoint: str, generation: int) -> None:
+        """Write a batch with its checkpoint, in one script.
+
+        Raises:
+            Retryable: Redis is away.
+            StoreForgot: Redis has lost the view since `prepare`.
+            StaleOwner: a newer generation has written.
+        """
+        text = orjson.dumps(
+            {
+                "posts": [(post.id, post.static, post.counts) for post in changes.posts],
+                "gone": changes.gone,
+                "moved": changes.moved,
+                "caps": _CAPS,
+                "pin": schema.PIN_SCORE,
+            }
+        )
+        with _translated():
+            answer = await self._apply(
+                keys=[self._meta], args=[self._root, self._incarnation or b"", generation, checkpoint, text]
+            )
+        if answer == b"STALE":
+            raise StaleOwner(f"feeds: generation {generation} is not the newest")
+        if answer != b"OK":
+            raise StoreForgot("feeds: Redis has lost the view")
+
+    async def gather(
+        self, groups: Iterable[Group], versions: Sequence[str], floors: Sequence[str] = ()
+    ) -> Gathered:
+        """Read pools, their posts, versions and floors at one moment.
+
+        Raises:
+            Retryable: Redis is away, or has no view.
+        """
+        question = {
+            "versions": versions,
+            "groups": [asdict(group) for group in groups],
+            "floors": floors,
+        }
+        with _translated():
+            answer = await self._gather(keys=[self._meta], args=[self._root, orjson.dumps(question)])
+        if not answer:
+            raise Retryable("feeds: Redis has no view")
+        incarnation, counters, posts, cut, dropped = answer
+        return Gathered(
+            incarnation,
+            tuple(int(counter or 0) for counter in counters),
+            posts,
+            bool(cut),
+            tuple(float(score or "-inf") for score in dropped),
+        )
+
+    async def viewer_keys(self, viewer: str, mode: str) -> ViewerKeys:
+        """The viewer's profile and newest session."""
+        root = schema.viewer_root(self._prefix, viewer)
+        with _translated():
+            found = await self._client.mget(f"{root}profile", f"{root}now:{mode}")
+        profile, session = cast(list[bytes | None], found)
+        return ViewerKeys(profile, session.decode() if session else None)
+
+    async def session(self, viewer: str, session: str) -> bytes | None:
+        """A ranked list, while it is kept."""
+        key = f"{schema.viewer_root(self._prefix, viewer)}session:{session}"
+        with _translated():
+            return cast(bytes | None, await self._client.get(key))
+
+    async def keep_session(self, viewer: str, mode: str, session: str, text: bytes, *, newest: bool) -> None:
+        """Keep a ranked list, and maybe make it the newest of its mode."""
+        root = schema.viewer_root(self._prefix, viewer)
+        with _translated():
+            async with self._client.pipeline(transaction=True) as pipe:
+                pipe.set(f"{root}session:{session}", text, ex=schema.SESSION_TTL)
+                if newest:
+                    pipe.set(f"{root}now:{mode}", session, ex=schema.SESSION_TTL)
+                await pipe.execute()
+
+    async def keep_profile(self, viewer: str, text: bytes) -> None:
+        """Keep a profile."""
+        key = f"{schema.viewer_root(self._prefix, viewer)}profile"
+        with _translated():
+            await self._client.set(key, text, ex=schema.PROFILE_TTL)
+
+
+async def _awaited(reply: Any) -> Any:
+    """The reply of a hash command, which redis-py types for both of its clients at once."""
+    return await reply
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except TRANSIENT as error:
+        raise Retryable(f"Redis: {error}") from error

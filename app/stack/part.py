@@ -5,6 +5,7 @@ A state machine without threads: the supervisor calls `tick` a few times a secon
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 
 import structlog
@@ -108,10 +109,14 @@ class Part:
             _log.info("part_ready", part=self.name, seconds=round(now - self._started, 1))
 
     def _ended(self, now: float, code: int) -> None:
-        assert self._process is not None
-        words = self._process.last_words()
+        words = (
+            f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit {code}: {self._last_words()}"
+        )
         self._process, self._reference = None, None
-        self._failed(now, f"ended with {code}: {words}")
+        self._failed(now, words)
+
+    def _last_words(self) -> str:
+        return self._process.last_words() if self._process else ""
 
     def _failed(self, now: float, problem: str) -> None:
         self.failures += 1

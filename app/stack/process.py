@@ -119,12 +119,13 @@ class Process:
         return last_line(self.server.log)
 
 
-def last_line(path: Path) -> str:
-    """The last non-empty line of a text file, as far as its last 4 KiB hold one."""
+def last_line(path: Path, *, unlike: str | None = None) -> str:
+    """The last line of a text file that says something, as far as its last 4 KiB hold one."""
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - 4096))
             lines = file.read().decode("utf-8", "replace").split("\n")
     except OSError:
         return "no log"
-    return next((line.strip() for line in reversed(lines) if line.strip()), "empty log")
+    telling = (line.strip() for line in reversed(lines) if line.strip())
+    return next((line for line in telling if unlike is None or not line.startswith(unlike)), "empty log")

@@ -6,6 +6,7 @@ import shlex
 import time
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -100,9 +101,13 @@ def _part(part: PartReport) -> dict[str, Any]:
 
 def table(status: dict[str, Any]) -> Table:
     """The status for people."""
-    grid = Table(title=f"Stunity in {status['home']}: {status['phase']}", title_justify="left")
-    for column, justify in _COLUMNS:
-        grid.add_column(column, justify=justify)  # type: ignore[arg-type]  # a literal of the table below
+    grid = Table(
+        title=f"Stunity in {status['home']}: {status['phase']}", title_justify="left", box=box.SIMPLE
+    )
+    for column in _COLUMNS:
+        grid.add_column(
+            column, justify="right" if column in _NUMBERS else "left", no_wrap=column != "problem"
+        )
     for part in status["parts"]:
         state = f"[{_COLOURS.get(part['state'], 'white')}]{part['state']}[/]"
         cells = [part["pid"], part["port"], _duration(part["uptime_s"]), part["memory_mib"], part["restarts"]]
@@ -112,17 +117,8 @@ def table(status: dict[str, Any]) -> Table:
     return grid
 
 
-_COLUMNS = (
-    ("part", "left"),
-    ("state", "left"),
-    ("pid", "right"),
-    ("port", "right"),
-    ("up", "right"),
-    ("MiB", "right"),
-    ("restarts", "right"),
-    ("lag ms", "right"),
-    ("problem", "left"),
-)
+_COLUMNS = ("part", "state", "pid", "port", "up", "MiB", "restarts", "lag ms", "problem")
+_NUMBERS = _COLUMNS[2:-1]
 
 
 def consumer_lag(readiness: dict[str, Any] | None, part: str) -> float | None:

@@ -20,6 +20,7 @@ from app.stack.home import Home
 from app.stack.part import Part
 from app.stack.plan import Options, Plan, StackSettings, make
 from app.stack.ports import holder, is_free
+from app.stack.process import last_line
 from app.stack.state import Phase, StackState
 from runtime.errors import ConfigurationError
 
@@ -139,8 +140,6 @@ class Supervisor:
         if self._plan.postgres:
             self._plan.postgres.create_database()
         self._run("migrate")
-        if self._plan.postgres:
-            self._run("capture", "install")
 
     def _run(self, *arguments: str) -> None:
         log = self._home.logs / "schemas.log"
@@ -156,8 +155,8 @@ class Supervisor:
                 start_new_session=True,  # Ctrl-C lets a migration finish
             )
         if done.returncode != 0:
-            words = log.read_text(encoding="utf-8").strip().splitlines()
-            raise ConfigurationError(f"`stunity {' '.join(arguments)}` failed: {words[-1] if words else log}")
+            reason = last_line(log, unlike="(Background on this error")
+            raise ConfigurationError(f"`stunity {' '.join(arguments)}` failed: {reason} (see {log})")
 
     # -- watching
 

@@ -38,7 +38,7 @@ class Typesense:
 
     def prepare(self) -> None:
         """Make the data folder and, on first use, the binary."""
-        self.data.mkdir(parents=True, exist_ok=True)
+        self.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         binaries.typesense_server()
 
     def command(self) -> Command:

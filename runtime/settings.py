@@ -49,7 +49,35 @@ class Settings(BaseSettings):
         default=None,
         description="Model name or folder; by default the bundled all-MiniLM-L6-v2 weights (384 dimensions).",
     )
+    embedding_dimension: int = Field(
+        default=384, ge=8, le=4000, description="Length of the model's vectors; must be what the model gives."
+    )
+    embedding_passage_prefix: str = Field(
+        default="", description="Put before texts that are looked for; `passage: ` for models of the e5 family."
+    )
+    embedding_query_prefix: str = Field(
+        default="", description="Put before what a person is interested in; `query: ` for models of the e5 family."
+    )
+    embedding_precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="Arithmetic of the local model; `auto` takes bfloat16 where the CPU has it."
+    )
+    embedding_threads: int = Field(
+        default=2, ge=1, le=64, description="CPU threads of the local model; never more than there are CPUs."
+    )
+    embedding_share_class_posts: bool = Field(
+        default=False, description="Whether texts of CLASS posts may go to an external embedding API."
+    )
     huggingface_api_key: SecretStr | None = Field(default=None, description="Key of the Hugging Face API.")
+    huggingface_api_url: str = Field(
+        default="https://router.huggingface.co/hf-inference/models",
+        description="Where the Hugging Face inference API answers; the model's name is added.",
+    )
+    huggingface_requests_per_minute: int = Field(
+        default=60, ge=1, description="Rate of a worker's requests to the Hugging Face API."
+    )
+    huggingface_requests_per_month: int = Field(
+        default=30_000, ge=0, description="Requests to the Hugging Face API per calendar month (UTC), all workers."
+    )
     jwt_secret: SecretStr | None = Field(
         default=None, description="HS256 secret of the access tokens; without it every request is refused."
     )

@@ -33,6 +33,10 @@ FALLBACK_TIMEOUT_MS: Final = 5000
 log = structlog.get_logger(__name__)
 
 
+class Unanswered(Exception):
+    """The view is well and cannot answer this one (it has nothing on it yet): PostgreSQL does, without a warning."""
+
+
 class Reader:
     """One read request: its viewer, what they may see, and where the answer comes from.
 
@@ -84,7 +88,8 @@ class Reader:
         """The view's answer, or PostgreSQL's when the view is missing, being filled, down or slow.
 
         Args:
-            view: asks the store; None when it is not configured. A `Problem` that it raises is the answer.
+            view: asks the store; None when it is not configured. A `Problem` that it raises is the answer,
+                `Unanswered` hands over to the fallback.
             fallback: asks PostgreSQL, in a transaction with a statement timeout.
 
         Raises:
@@ -98,6 +103,8 @@ class Reader:
                     result = await self._breakers.call(self._source, view, self._timeout)
                 except Problem:
                     raise
+                except Unanswered as reason:
+                    log.debug("view_has_no_answer", consumer=self._consumer, reason=str(reason))
                 except Retryable as error:
                     log.warning(
                         "view_unavailable", consumer=self._consumer, source=self._source, error=str(error)

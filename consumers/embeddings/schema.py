@@ -1,0 +1,85 @@
+"""What the embeddings view is made of: kinds of documents, the model's name, embeddings. Types only.
+
+Which text a row has is `text.py`; the tables are in `migrations/`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float32]
+
+#: Job names: asked for by the projection, done by `jobs.py`.
+EMBED: Final = "embeddings.embed"
+INTERESTS: Final = "embeddings.interests"
+PRUNE: Final = "embeddings.prune"
+#: Their queue, so that machines can be set aside for them.
+QUEUE: Final = "embeddings"
+
+#: Raised when `text.py` composes texts differently: all vectors are made anew, beside the old ones.
+TEXT_RECIPE: Final = 1
+
+
+class Kind(StrEnum):
+    """What a document stands for. A quiz has its post's id, a profile its user's."""
+
+    POST = "post"
+    QUIZ = "quiz"
+    COURSE = "course"
+    PROFILE = "profile"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model, and all that changes its vectors: two models with one name give the same vector for a text."""
+
+    source: str
+    dimension: int
+    passage_prefix: str = ""
+    query_prefix: str = ""
+
+    @property
+    def name(self) -> str:
+        """Under which its vectors are kept. The backend is no part of it: the same weights run here or elsewhere."""
+        base = self.source.rstrip("/").rsplit("/", 1)[-1]
+        prefixes = (
+            f"+{self.passage_prefix}|{self.query_prefix}" if self.passage_prefix or self.query_prefix else ""
+        )
+        return f"{base}/{self.dimension}/t{TEXT_RECIPE}{prefixes}"
+
+    def prefix(self, kind: Kind) -> str:
+        """What the model wants before a text of this kind."""
+        return self.query_prefix if kind is Kind.PROFILE else self.passage_prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The text that a thing has now; `digest` is the text's SHA-256."""
+
+    kind: Kind
+    id: str
+    text: str
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """The vector of a text. Not `readable`: the model does not know the script, so the vector says nothing."""
+
+    vector: Vector
+    readable: bool = True
+
+
+def to_text(vector: Vector) -> str:
+    """A vector as pgvector reads it."""
+    return "[" + ",".join(f"{value:.6g}" for value in vector.tolist()) + "]"
+
+
+def from_binary(data: bytes) -> Vector:
+    """A vector from what `halfvec_send` gives: two 16-bit numbers (length, unused), then 16-bit floats."""
+    return np.frombuffer(data, dtype=">f2", offset=4).astype(np.float32)

@@ -1,0 +1,257 @@
+"""The projection's SQL: in one transaction the texts that the truth has now, the queue of new ones, the checkpoint.
+
+Here nothing is embedded; the jobs' side of the same tables is `queue.py`. Locks are taken in one order by both:
+`pending`, then `documents`, then `vectors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+import structlog
+
+from consumers.embeddings.schema import EMBED, INTERESTS, QUEUE, Document, Kind, Model
+from consumers.embeddings.text import MAX_CHARS, document
+from consumers.engine.hydration import wait_until_visible
+from consumers.engine.projection import StaleOwner, StoreForgot
+from runtime import jobs, statements
+from runtime.errors import Retryable
+from runtime.postgres import TRANSIENT, Connection, Pool
+from schemas.envelope import Event
+
+log = structlog.get_logger(__name__)
+
+_SQL: Final = statements.load(Path(__file__).parent / "sql" / "projection.sql")
+
+#: Seconds in which a person's likes and views are gathered before the interests are built again.
+INTEREST_DELAY: Final = 3.0
+#: While the view is filled the vectors come first.
+REFILL_DELAY: Final = 30.0
+#: Markdown and links go before the text is cut, so a little more is read.
+_READ_CHARS: Final = 2 * MAX_CHARS
+
+#: What a dropped table, column or extension looks like.
+_DROPPED: Final = (
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedObject,
+    psycopg.errors.UndefinedFunction,
+)
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What a batch of events is about: things whose text may have changed, people whose interests have."""
+
+    posts: Sequence[str] = ()
+    courses: Sequence[str] = ()
+    users: Sequence[str] = ()
+    engaged: Sequence[str] = ()
+    refill: bool = False
+
+    def keys(self) -> set[Key]:
+        """The documents that there may be."""
+        return {
+            *((kind, post) for post in self.posts for kind in (Kind.POST, Kind.QUIZ)),
+            *((Kind.COURSE, course) for course in self.courses),
+            *((Kind.PROFILE, user) for user in self.users),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Whose texts the backend may see: a model in this house all but private posts, an API no restricted ones."""
+
+    visibilities: Sequence[str]
+    profiles: Sequence[str]
+
+    @classmethod
+    def inside(cls) -> Policy:
+        """For a model of our own."""
+        return cls(("PUBLIC", "SCHOOL", "CLASS"), ("PUBLIC", "SCHOOL", "CLASS", "PRIVATE"))
+
+    @classmethod
+    def outside(cls, *, share_class_posts: bool) -> Policy:
+        """For an external API."""
+        return cls(("PUBLIC", "SCHOOL", *(["CLASS"] if share_class_posts else [])), ("PUBLIC", "SCHOOL"))
+
+
+@dataclass(slots=True)
+class _Changes:
+    """What has to be written for a batch."""
+
+    changed: list[Document] = field(default_factory=list)
+    absent: list[Key] = field(default_factory=list)
+
+
+class EmbeddingStore:
+    """Schema `embeddings` for the one writer of documents. Without a model it keeps the checkpoint and no more."""
+
+    def __init__(self, pool: Pool, model: Model | None, policy: Policy) -> None:
+        self._pool = pool
+        self._model = model
+        self._policy = policy
+        self._model_id: int | None = None
+
+    async def prepare(self) -> None:
+        """Make the tables and the model known; without pgvector the feature is off and the reason in the log.
+
+        Raises:
+            Retryable: PostgreSQL is away.
+        """
+        self._model_id = None
+        if self._model is None:
+            return
+        async with transaction(self._pool) as conn:
+            self._model_id = await use_model(conn, self._model)
+
+    async def read_checkpoint(self) -> str | None:
+        """The checkpoint, when it was made for the same model and there are vectors; else the engine fills the view."""
+        params = {"model": self._model_id}
+        async with transaction(self._pool) as conn:
+            row = await (await conn.execute(_SQL["read_checkpoint"], params)).fetchone()
+            if row and self._model_id is not None:
+                [(lost,)] = await (await conn.execute(_SQL["lost_vectors"], params)).fetchall()
+                row = None if lost else row
+        return row[0] if row else None
+
+    async def write(
+        self, touched: Touched, events: Sequence[Event], checkpoint: str, generation: int
+    ) -> None:
+        """Bring documents up to the truth, queue what is missing, store the checkpoint: all or nothing.
+
+        Raises:
+            Retryable: PostgreSQL is away or busy.
+            StaleOwner: a newer owner has written.
+            StoreForgot: the view has been dropped.
+        """
+        try:
+            async with transaction(self._pool) as conn:
+                await self._save_checkpoint(conn, checkpoint, generation, refill=touched.refill)
+                if self._model is not None and self._model_id is not None:
+                    await wait_until_visible(conn, events)
+                    await self._write(conn, touched, self._model, self._model_id)
+        except _DROPPED as error:
+            raise StoreForgot(f"embeddings: {error}") from error
+
+    async def _save_checkpoint(
+        self, conn: Connection, checkpoint: str, generation: int, *, refill: bool
+    ) -> None:
+        params = {"generation": generation, "checkpoint": checkpoint, "model": self._model_id}
+        statement = _SQL["first_checkpoint" if refill else "next_checkpoint"]
+        if (await conn.execute(statement, params)).rowcount == 0:
+            [(newer,)] = await (await conn.execute(_SQL["newer_owner"], params)).fetchall()
+            raise StaleOwner if newer else StoreForgot("embeddings: no checkpoint")
+
+    async def _write(self, conn: Connection, touched: Touched, model: Model, model_id: int) -> None:
+        stale = list(touched.engaged)
+        if keys := touched.keys():
+            changes = await self._compare(conn, touched, keys, model, model_id)
+            if await _save(conn, changes.changed, model_id, refill=touched.refill):
+                await jobs.enqueue(conn, EMBED, queue=QUEUE)
+            await _drop(conn, changes.absent)
+            stale += [doc.id for doc in changes.changed if doc.kind is Kind.PROFILE]
+        if touched.users:
+            await _drop_absent_people(conn, touched.users)
+        await mark_interests(conn, stale, REFILL_DELAY if touched.refill else INTEREST_DELAY)
+
+    async def _compare(
+        self, conn: Connection, touched: Touched, keys: Collection[Key], model: Model, model_id: int
+    ) -> _Changes:
+        wanted = await self._hydrate(conn, touched, model)
+        params = {**_columns(keys), "model": model_id}
+        rows = await (await conn.execute(_SQL["known"], params)).fetchall()
+        known = {(kind, key): (text, embedded) for kind, key, text, embedded in rows}
+        return _Changes(
+            changed=[doc for key, doc in wanted.items() if known.get(key) != (doc.digest, doc.digest)],
+            absent=sorted(key for key in known if key not in wanted),
+        )
+
+    async def _hydrate(self, conn: Connection, touched: Touched, model: Model) -> dict[Key, Document]:
+        params = {
+            "posts": list(touched.posts),
+            "courses": list(touched.courses),
+            "users": list(touched.users),
+            "visibilities": list(self._policy.visibilities),
+            "profiles": list(self._policy.profiles),
+            "chars": _READ_CHARS,
+        }
+        rows = await (await conn.execute(_SQL["hydrate"], params)).fetchall()
+        docs = (document(Kind(kind), key, parts, tags or (), model) for kind, key, parts, tags in rows)
+        return {(doc.kind, doc.id): doc for doc in docs if doc is not None}
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection in a transaction.
+
+    Raises:
+        Retryable: PostgreSQL is away or busy.
+    """
+    try:
+        async with pool.connection() as conn, conn.transaction():
+            yield conn
+    except TRANSIENT as error:
+        raise Retryable(f"PostgreSQL: {error or type(error).__name__}") from error
+
+
+async def use_model(conn: Connection, model: Model) -> int | None:
+    """The id of the model, made known with its tables and indexes; None, and a line in the log, without pgvector."""
+    row = await (await conn.execute("SELECT embeddings.install()")).fetchone()
+    assert row is not None
+    if row[0] is not None:
+        log.warning("semantic_features_off", reason=row[0])
+        return None
+    row = await (
+        await conn.execute("SELECT embeddings.use_model(%s, %s)", (model.name, model.dimension))
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+async def mark_interests(conn: Connection, users: Iterable[str], delay: float = INTEREST_DELAY) -> None:
+    """Have the interests of these people built again in a moment."""
+    if people := sorted(set(users)):
+        await conn.execute(_SQL["mark_interests"], {"users": people, "delay": delay})
+        await jobs.enqueue(conn, INTERESTS, queue=QUEUE, delay=delay, once="due")
+
+
+async def _save(conn: Connection, docs: Sequence[Document], model_id: int, *, refill: bool) -> bool:
+    """Write documents, copy the vectors that the cache has, queue the other texts; True when there are such."""
+    if not docs:
+        return False
+    texts = {doc.digest: doc.text for doc in docs}
+    params: dict[str, Any] = {"model": model_id, "hashes": list(texts)}
+    cached = {bytes(row[0]) for row in await (await conn.execute(_SQL["lock_cached"], params)).fetchall()}
+    missing = {digest: text for digest, text in texts.items() if digest not in cached}
+    if missing:
+        params |= {"hashes": list(missing), "texts": list(missing.values()), "refill": refill}
+        await conn.execute(_SQL["queue_texts"], params)
+    columns = _columns((doc.kind, doc.id) for doc in docs)
+    await conn.execute(_SQL["save_documents"], {**columns, "hashes": [doc.digest for doc in docs]})
+    if cached:
+        await conn.execute(_SQL["copy_cached"], {**columns, "model": model_id})
+    return bool(missing)
+
+
+async def _drop(conn: Connection, keys: Sequence[Key]) -> None:
+    if keys:
+        await conn.execute(_SQL["drop_documents"], _columns(keys))
+
+
+async def _drop_absent_people(conn: Connection, users: Sequence[str]) -> None:
+    rows = await (await conn.execute(_SQL["existing_people"], {"users": list(users)})).fetchall()
+    if absent := sorted(set(users) - {row[0] for row in rows}):
+        await conn.execute(_SQL["drop_people"], {"users": absent})
+
+
+def _columns(keys: Iterable[Key]) -> dict[str, list[str]]:
+    pairs = list(keys)
+    return {"kinds": [str(kind) for kind, _ in pairs], "ids": [key for _, key in pairs]}

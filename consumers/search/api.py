@@ -85,7 +85,7 @@ async def search_everything(
     request: Request,
     reader: SearchReader,
     q: Words,
-    types: Annotated[Text, Query(max_length=100)] = ",".join(KINDS),
+    types: Annotated[Text, Query(max_length=100)] = "posts,users,clubs,courses",
     limit: Limit = 10,
 ) -> dict[str, Any]:
     """The best posts, people, clubs and courses for `q`, each under its own name."""

@@ -74,15 +74,16 @@ class Conditions:
     terms: Sequence[str]
     loosely: bool = False
     similar: bool = False
+    any_term: bool = False
     params: dict[str, Any] = field(default_factory=dict)
 
     def matches(self, fields: Sequence[Field], authors: Sequence[Sequence[str]] = ()) -> str:
-        """Every term is in one of these fields."""
+        """Every term (with `any_term`, one of them) is in one of these fields."""
         self._add_params(authors)
-        return " AND ".join(
-            f"({' OR '.join(self._is_in(one, number) for one in fields)})"
-            for number in range(len(self.terms))
-        )
+        places = [
+            " OR ".join(self._is_in(one, number) for one in fields) for number in range(len(self.terms))
+        ]
+        return f"({(') OR (' if self.any_term else ') AND (').join(places)})"
 
     def weight(self, fields: Sequence[Field]) -> str:
         """The sum of each term's best place; call it after `matches`."""

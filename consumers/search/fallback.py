@@ -1,10 +1,10 @@
 """Search from PostgreSQL alone: the keys that the index would give, when Typesense is missing, down or slow.
 
 Same words, same visibility, same weights. First every term as it stands, by the trigram indexes of upstream where
-they are; when that finds nothing, loosely: spaces inside Khmer, and words that are only similar (typos), within a
-time limit of its own. Stated tolerance against the index: a page is ranked among the newest `CANDIDATES` matches; a
-word also matches as the beginning of a longer one; typos are forgiven only where `pg_trgm` is installed; an author's
-name finds posts of at most 300 people; what `patterns.py` does not fold.
+they are; when that finds nothing, loosely: spaces inside Khmer, words that are only similar (typos), at last any one
+of the terms, all within a time limit of its own. Stated tolerance against the index: a page is ranked among the
+newest `CANDIDATES` matches; a word also matches as the beginning of a longer one; typos are forgiven only where
+`pg_trgm` is installed; an author's name finds posts of at most 300 people; what `patterns.py` does not fold.
 """
 
 from __future__ import annotations
@@ -81,7 +81,11 @@ async def _find(
         return []
     exact = {**params, "candidates": CANDIDATES}
     keys = await _ask(conn, kind, fields, Conditions(words), exact)
-    if keys or params["first"]:
+    if not keys and params["first"]:  # past the end of exact results, or paging through loose ones?
+        beginning = await _ask(conn, kind, fields, Conditions(words), {**exact, "first": 0, "count": 1})
+        if beginning:
+            return []
+    if keys:
         return keys
     return await _find_loosely(conn, kind, fields, words, {**params, "candidates": _LOOSE_CANDIDATES})
 
@@ -89,7 +93,9 @@ async def _find(
 async def _find_loosely(
     conn: Connection, kind: Kind, fields: Sequence[Field], words: Sequence[str], params: dict[str, Any]
 ) -> list[str]:
-    similar = await _has_trigrams(conn)
+    attempts = [Conditions(words, loosely=True, similar=await _has_trigrams(conn))]
+    if len(words) > 1:
+        attempts.append(Conditions(words, any_term=True))
     try:
         async with conn.transaction():
             await conn.execute(
@@ -97,9 +103,12 @@ async def _find_loosely(
                 "set_config('pg_trgm.word_similarity_threshold', %s, true)",
                 (str(_LOOSE_TIMEOUT_MS), _SIMILARITY),
             )
-            return await _ask(conn, kind, fields, Conditions(words, loosely=True, similar=similar), params)
+            for conditions in attempts:
+                if keys := await _ask(conn, kind, fields, conditions, params):
+                    return keys
     except psycopg.errors.QueryCanceled:
         return []
+    return []
 
 
 async def _ask(

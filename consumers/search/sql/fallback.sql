@@ -8,7 +8,7 @@ WITH found AS MATERIALIZED (
        AND (%(wanted_school)s::text IS NULL OR p."schoolId" = %(wanted_school)s)
        AND (%(wanted_type)s::text IS NULL OR p."postType"::text = %(wanted_type)s)
        AND (%(until)s::timestamp IS NULL OR p."createdAt" <= %(until)s)
-       AND {MATCHES}
+       AND ({MATCHES})
      ORDER BY p."createdAt" DESC, p.id
      LIMIT %(candidates)s
 )
@@ -19,7 +19,7 @@ SELECT p.id
 
 -- name: users
 WITH found AS MATERIALIZED (
-    SELECT u.* FROM users u WHERE {VISIBLE} AND {MATCHES} ORDER BY u."createdAt" DESC, u.id LIMIT %(candidates)s
+    SELECT u.* FROM users u WHERE {VISIBLE} AND ({MATCHES}) ORDER BY u."createdAt" DESC, u.id LIMIT %(candidates)s
 )
 SELECT u.id
   FROM found u
@@ -28,7 +28,7 @@ SELECT u.id
 
 -- name: clubs
 WITH found AS MATERIALIZED (
-    SELECT c.* FROM study_clubs c WHERE {VISIBLE} AND {MATCHES} ORDER BY c."createdAt" DESC, c.id LIMIT %(candidates)s
+    SELECT c.* FROM study_clubs c WHERE {VISIBLE} AND ({MATCHES}) ORDER BY c."createdAt" DESC, c.id LIMIT %(candidates)s
 )
 SELECT c.id
   FROM found c
@@ -38,7 +38,7 @@ SELECT c.id
 
 -- name: courses
 WITH found AS MATERIALIZED (
-    SELECT k.* FROM courses k WHERE {VISIBLE} AND {MATCHES} ORDER BY k."createdAt" DESC, k.id LIMIT %(candidates)s
+    SELECT k.* FROM courses k WHERE {VISIBLE} AND ({MATCHES}) ORDER BY k."createdAt" DESC, k.id LIMIT %(candidates)s
 )
 SELECT k.id
   FROM found k

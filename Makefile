@@ -29,7 +29,7 @@ check: $(READY) ## Format, lint, types, import contracts, freshness of the docs
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	@.venv/bin/lint-imports
-	$(PYTEST) -q tests/architecture
+	$(STUNITY) docs --check
 
 .PHONY: bench
 bench: $(READY) ## The benchmarks, each against its ceiling on this machine; JSON in bench-results/

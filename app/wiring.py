@@ -9,13 +9,13 @@ import asyncio
 from pathlib import Path
 
 import psycopg
-from pydantic import ValidationError
 
+from app.environment import load_settings
 from outbox import capture
 from producers import truth
 from runtime import migrations, postgres
-from runtime.errors import ConfigurationError
-from runtime.settings import Settings
+
+__all__ = ["load_settings", "migrate", "migration_folders"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 
@@ -51,21 +51,3 @@ def migrate(url: str) -> None:
 async def _install_capture(url: str) -> None:
     async with postgres.connect(url, name="stunity-migrate") as conn:
         await capture.install(conn)
-
-
-def load_settings() -> Settings:
-    """The settings of this process.
-
-    Raises:
-        ConfigurationError: a variable is missing or wrong; one line that names it.
-    """
-    try:
-        return Settings()
-    except ValidationError as error:
-        wrong = [
-            (".".join(map(str, item["loc"])).upper(), item["type"], item["msg"]) for item in error.errors()
-        ]
-        if any(name == "DATABASE_URL" and kind == "missing" for name, kind, _ in wrong):
-            mend = 'DATABASE_URL is not set: set it, or run `stunity up` and then `eval "$(stunity env)"`'
-            raise ConfigurationError(mend) from None
-        raise ConfigurationError("; ".join(f"{name}: {message}" for name, _, message in wrong)) from None

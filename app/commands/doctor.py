@@ -9,13 +9,15 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from app import wiring
 from app.doctor import keys, machine, postgres, redis, typesense
 from app.doctor.finding import Finding, Verdict, exit_code
+from app.environment import load_settings
+from app.stack.plan import StackSettings
 from runtime.settings import Settings
 
 _MARKS = {Verdict.OK: "[green]ok  [/]", Verdict.WARN: "[yellow]warn[/]"}
 _FAILED = "[red]fail[/]"
+_CONFIRM_LAG = 5.0
 
 
 def register(app: typer.Typer) -> None:
@@ -28,9 +30,10 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
 
     Exit code 0: nothing failed; 1: something did; 2: a service that is configured does not answer.
     """
-    findings = examine(wiring.load_settings())
+    findings = examine(load_settings())
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+        document = {"exit": exit_code(findings), "findings": [asdict(finding) for finding in findings]}
+        typer.echo(json.dumps(document, indent=2))
     else:
         _print(findings)
     raise typer.Exit(exit_code(findings))
@@ -39,13 +42,13 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON docume
 def examine(settings: Settings) -> list[Finding]:
     """All findings, in the order in which they are worth reading."""
     findings = [
-        *machine.check(settings.stunity_home),
+        *machine.check(StackSettings().home),
         *keys.check(settings),
         *postgres.check(settings.database_url, settings.replication_url),
         postgres.timescale(settings.analytics_url),
     ]
     if settings.redis_url:
-        findings += redis.check(settings.redis_url, settings.relay_confirm_lag_seconds)
+        findings += redis.check(settings.redis_url, _CONFIRM_LAG)
     if settings.typesense_enabled:
         findings += typesense.check(settings)
     return findings

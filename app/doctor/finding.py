@@ -45,6 +45,11 @@ def missing(name: str, detail: str, mend: str) -> Finding:
     return Finding(name, Verdict.MISSING, detail, mend)
 
 
+def one_line(error: Exception) -> str:
+    """What a library says over several lines, in one."""
+    return " ".join(str(error).split())
+
+
 def exit_code(findings: list[Finding]) -> int:
     """0 nothing failed, 1 something did, 2 a service is missing."""
     verdicts = {finding.verdict for finding in findings}

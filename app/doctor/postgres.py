@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import psycopg
 from psycopg.rows import dict_row
 
-from app.doctor.finding import Finding, fail, missing, ok, warn
+from app.doctor.finding import Finding, fail, missing, ok, one_line, warn
 
 _VERSIONS = range(15, 19)
 Row = dict[str, object]
@@ -26,8 +26,7 @@ def check(url: str, replication_url: str) -> Iterator[Finding]:
             url, autocommit=True, connect_timeout=5, prepare_threshold=None, row_factory=dict_row
         )
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
-        yield missing("postgres", f"does not answer: {reason}", "start it, or correct DATABASE_URL")
+        yield missing("postgres", one_line(error), "start it, or correct DATABASE_URL")
         return
     with conn:
         yield _version(conn)
@@ -49,7 +48,7 @@ def timescale(url: str) -> Finding:
                 " FROM pg_available_extensions WHERE name = 'timescaledb'",
             )
     except psycopg.OperationalError as error:
-        return missing("timescaledb", str(error).strip(), "start it, or correct ANALYTICS_DATABASE_URL")
+        return missing("timescaledb", one_line(error), "start it, or correct ANALYTICS_DATABASE_URL")
     if not row:
         return ok("timescaledb", "absent: native partitions are used")
     kind = {"timescale": "community", "apache": "apache"}.get(str(row["license"]), "not preloaded")
@@ -148,9 +147,8 @@ def _replication(url: str) -> Finding:
         with psycopg.connect(url, autocommit=True, connect_timeout=5, replication="database") as conn:
             conn.pgconn.exec_(b"IDENTIFY_SYSTEM")
     except psycopg.OperationalError as error:
-        reason = str(error).strip().splitlines()[-1]
         mend = "`ALTER ROLE … REPLICATION` and a direct DATABASE_REPLICATION_URL; until then the relay polls"
-        return warn("replication", reason, mend)
+        return warn("replication", one_line(error), mend)
     return ok("replication", "this role may stream changes over a direct connection")
 
 

@@ -44,6 +44,11 @@ class Home:
         """What runs, written by the supervisor."""
         return self.path / "stack.json"
 
+    @property
+    def ports_file(self) -> Path:
+        """The ports that were chosen."""
+        return self.path / "ports.json"
+
     def prepare(self) -> None:
         """Make the folder.
 
@@ -79,14 +84,17 @@ class Home:
 
     def ports(self) -> dict[str, int]:
         """The ports of this home, chosen on first use."""
-        file = self.path / "ports.json"
-        known = _read(file)
+        known = _read(self.ports_file)
         missing = [name for name in PORT_NAMES if name not in known]
         if missing:
             taken = zip(missing, ports.free_ports(len(missing)), strict=True)
             known = {**known, **dict(taken)}
-            write_private(file, known)
+            write_private(self.ports_file, known)
         return {name: int(known[name]) for name in PORT_NAMES}
+
+    def chosen_ports(self) -> list[int]:
+        """The ports that an earlier start chose; none on a new home."""
+        return [int(port) for port in _read(self.ports_file).values()]
 
     def secrets(self) -> dict[str, str]:
         """The secrets of this home, made on first use, readable by the owner only."""

@@ -86,7 +86,7 @@ class Postgres:
         try:
             psycopg.connect(self.url("postgres"), connect_timeout=2).close()
         except psycopg.OperationalError as error:
-            return str(error).strip().splitlines()[-1]
+            return " ".join(str(error).split())
         return None
 
     def create_database(self, database: str = _DATABASE) -> None:

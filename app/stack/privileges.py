@@ -65,7 +65,7 @@ def as_user(account: pwd.struct_passwd, signal_name: str, paths: Iterable[Path])
 
 
 def _capabilities(account: pwd.struct_passwd, paths: Iterable[Path]) -> list[str]:
-    closed = next((folder for path in paths for folder in _closed_folders(account, path)), None)
+    closed = next((folder for path in paths for folder in closed_folders(account, path)), None)
     if closed is None:
         return ["--inh-caps=-all", "--bounding-set=-all"]
     power = next((cap for cap in _READING if _in_bounding_set(cap)), None)
@@ -84,7 +84,7 @@ def _capabilities(account: pwd.struct_passwd, paths: Iterable[Path]) -> list[str
     ]
 
 
-def _closed_folders(account: pwd.struct_passwd, path: Path) -> list[Path]:
+def closed_folders(account: pwd.struct_passwd, path: Path) -> list[Path]:
     """The ancestors of `path` that `account`, with no supplementary groups, can't pass."""
     return [folder for folder in path.resolve().parents if not _may_pass(account, folder.stat())]
 

@@ -115,7 +115,7 @@ class Supervisor:
             if not is_free(port):
                 raise ConfigurationError(
                     f"port {port} of {name} is taken by {holder(port)}: "
-                    f"end that, or delete {self._home.path / 'ports.json'} to have new ports chosen"
+                    f"end that, or delete {self._home.ports_file} to have new ports chosen"
                 )
 
     def _server_parts(self) -> list[Part]:
@@ -140,6 +140,8 @@ class Supervisor:
         if self._plan.postgres:
             self._plan.postgres.create_database()
         self._run("migrate")
+        if self._plan.postgres:
+            self._run("capture", "install")
 
     def _run(self, *arguments: str) -> None:
         log = self._home.logs / "schemas.log"

@@ -43,7 +43,7 @@ class Network:
         self.conn: psycopg.Connection[Any] = psycopg.connect(database, autocommit=True)
         self._secret = secret
         self._seen = 0
-        self._clock = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - timedelta(hours=2)
+        self._clock = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - timedelta(hours=12)
         serve(database, "feeds")
 
     def school(self, *ids: str) -> None:

@@ -108,7 +108,15 @@ def test_an_author_counts_by_affinity_or_by_being_followed(
 
 
 def test_quality_by_type_and_by_what_a_post_has() -> None:
-    plain = {"media": False, "length": 10, "titled": False, "verified": False, "bounty": 0, "rating": None, "ratings": 0}
+    plain = {
+        "media": False,
+        "length": 10,
+        "titled": False,
+        "verified": False,
+        "bounty": 0,
+        "rating": None,
+        "ratings": 0,
+    }
     assert quality("COURSE", **plain) == 0.85  # type: ignore[arg-type]
     assert quality("SOMETHING_NEW", **plain) == 0.40  # type: ignore[arg-type]
     rich = {**plain, "media": True, "length": 600, "titled": True, "verified": True}
@@ -135,9 +143,7 @@ def test_more_in_semantic_more_in_score() -> None:
 
 
 @given(candidates, profiles, st.floats(-1, 2))
-def test_factors_and_scores_stay_in_their_bounds(
-    one: Candidate, profile: Profile, semantic: float
-) -> None:
+def test_factors_and_scores_stay_in_their_bounds(one: Candidate, profile: Profile, semantic: float) -> None:
     ranked = rank_one(one, profile, semantic, NOW)
     assert all(0 <= factor <= 1 for factor in ranked.factors)
     assert -0.3 <= ranked.score - 1000 * one.pinned <= 1 + 1e-9

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
@@ -15,13 +15,29 @@ class NotInTime(AssertionError):
     """The condition did not become true before the deadline."""
 
 
+@overload
 async def until(
-    predicate: Callable[[], T | Awaitable[T]],
+    predicate: Callable[[], Awaitable[T]],
+    timeout: float = ...,
+    *,
+    what: str | None = ...,
+    interval: float = ...,
+) -> T: ...
+
+
+@overload
+async def until(
+    predicate: Callable[[], T], timeout: float = ..., *, what: str | None = ..., interval: float = ...
+) -> T: ...
+
+
+async def until(
+    predicate: Callable[[], Any],
     timeout: float = 10.0,
     *,
     what: str | None = None,
     interval: float = 0.02,
-) -> T:
+) -> Any:
     """Poll `predicate` (plain or async) until it returns something true; return that.
 
     An exception counts as "not yet". On the deadline NotInTime says what was seen last.

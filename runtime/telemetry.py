@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -36,4 +36,26 @@ CONSUMER_CATCH_UPS: Final = Counter(
 READS: Final = Counter("stunity_reads", "Reads, by view and by the store that answered.", ["view", "source"])
 READ_FALLBACKS: Final = Counter(
     "stunity_read_fallbacks", "Reads that PostgreSQL answered in place of a view.", ["view", "reason"]
+)
+
+# Relay
+RELAY_EVENTS: Final = Counter("stunity_relay_events", "Events appended to streams.")
+RELAY_SKIPPED: Final = Counter("stunity_relay_skipped", "Events found in their stream after a restart.")
+RELAY_UNKNOWN_TOPICS: Final = Counter("stunity_relay_unknown_topics", "Events of topics without a stream.")
+RELAY_BYTES: Final = Counter("stunity_relay_bytes", "Bytes of events sent to Redis.")
+RELAY_BATCH_SECONDS: Final = Histogram(
+    "stunity_relay_batch_seconds", "Time until Redis has a batch, retries included.", buckets=_SECONDS
+)
+RELAY_MARKERS: Final = Counter("stunity_relay_markers", "Markers put on all streams.")
+RELAY_GAPS: Final = Counter("stunity_relay_gaps", "Times Redis had lost what could not be sent again.")
+RELAY_EPOCHS: Final = Counter("stunity_relay_epochs", "Epochs begun by this process.", ["reason"])
+RELAY_RESTARTS: Final = Counter("stunity_relay_restarts", "Sessions that broke off.", ["reason"])
+RELAY_REDIS_FAILURES: Final = Counter(
+    "stunity_relay_redis_failures", "Replies of Redis that are no success, by code.", ["code"]
+)
+RELAY_ACTIVE: Final = Gauge("stunity_relay_active", "1 while this process publishes, 0 while it stands by.")
+RELAY_EPOCH: Final = Gauge("stunity_relay_epoch", "The epoch that is being published.")
+RELAY_RETAINED_BYTES: Final = Gauge("stunity_relay_retained_wal_bytes", "WAL that our slot keeps.")
+RELAY_HEADROOM_BYTES: Final = Gauge(
+    "stunity_relay_wal_headroom_bytes", "WAL that may still be written before our slot is lost; -1 unbounded."
 )

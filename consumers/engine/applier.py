@@ -165,6 +165,7 @@ class Applier:
             if len(part) > self._limit:
                 todo.extendleft((part[self._limit :], part[: self._limit]))
                 continue
+            part = await self._hold_back_parked(part)
             is_last = not todo
             try:
                 rejections = await self._projection.apply(self._batch(part, checkpoint, is_last, refill))
@@ -195,20 +196,21 @@ class Applier:
         if len(part) > 1:
             middle = len(part) // 2
             return [part[:middle], part[middle:]]
-        await self._prove_store_works(error)
+        if not await self._store_works(error):
+            return [part]  # it does again: perhaps nothing is wrong with the event
         if part:
             reason = f"{type(error).__name__}: {error}"
-            log.error("event_rejected", consumer=self._projection.name, event=part[0].id, exc_info=error)
+            log.error("event_rejected", consumer=self._projection.name, event_id=part[0].id, exc_info=error)
             await self._settle(part, [Rejection(part[0], reason)])
         return [[]] if is_last else []
 
-    async def _prove_store_works(self, error: Exception) -> None:
-        """Wait until an empty batch goes through: while it does not, the event is not what is wrong."""
+    async def _store_works(self, error: Exception) -> bool:
+        """Whether an empty batch goes through at once; if not, wait until it does: the event is not what is wrong."""
         failures = 0
         while self._stored is not None:
             try:
                 await self._projection.apply(Batch((), self._stored.dump(), self._generation))
-                return
+                break
             except (StaleOwner, StoreForgot):
                 raise
             except Exception as still:
@@ -216,20 +218,26 @@ class Applier:
                 log.error("store_broken", consumer=self._projection.name, error=str(error), exc_info=still)
                 await self._back_off(failures, still)
                 await self._check_after_outage()
+        return failures == 0
+
+    async def _hold_back_parked(self, part: Sequence[Event]) -> Sequence[Event]:
+        """The events that need not wait behind a letter."""
+        ready, waiting = self._parked.split(part)
+        if waiting:
+            await self._set_aside(partial(_keep_waiting, self._projection.name, waiting))
+        return ready
 
     async def _settle(self, part: Sequence[Event], rejections: Sequence[Rejection]) -> None:
         name = self._projection.name
+        rejected = {id(rejection.event) for rejection in rejections}
         if rejections:
             telemetry.CONSUMER_DEAD_LETTERS.labels(name).inc(len(rejections))
-            await self._set_aside(lambda conn: dead_letters.set_aside(conn, name, rejections))
+            log.warning("dead_letters", consumer=name, count=len(rejections), reason=rejections[0].reason[:200])
+            await self._set_aside(partial(_write_letters, name, rejections, part))
             self._parked.park(rejection.event for rejection in rejections)
-            log.warning(
-                "dead_letters", consumer=name, count=len(rejections), reason=rejections[0].reason[:200]
-            )
-        rejected = {id(rejection.event) for rejection in rejections}
         settled = self._parked.superseded_by(event for event in part if id(event) not in rejected)
         if settled:
-            await self._set_aside(lambda conn: dead_letters.supersede(conn, name, settled))
+            await self._set_aside(partial(_supersede, name, settled))
             await self.patiently(self.refresh_parked)
 
     async def _try_letter(self, event: Event) -> str | None:
@@ -240,7 +248,8 @@ class Applier:
         except (Retryable, StaleOwner, StoreForgot):
             raise
         except Exception as error:
-            await self._prove_store_works(error)
+            if not await self._store_works(error):
+                return await self._try_letter(event)
             return f"{type(error).__name__}: {error}"
         return rejections[0].reason if rejections else None
 
@@ -270,6 +279,22 @@ class Applier:
         telemetry.CONSUMER_BATCH_SECONDS.labels(name).observe(seconds)
         say = log.info if seconds > _SLOW_BATCH_SECONDS else log.debug
         say("batch_applied", consumer=name, events=events, ms=round(seconds * 1000), first=oldest.id)
+
+
+async def _write_letters(
+    consumer: str, rejections: Sequence[Rejection], part: Sequence[Event], conn: Connection
+) -> None:
+    """Letters for the rejected; later facts of their keys are applied once more behind them, when that is time."""
+    await dead_letters.set_aside(conn, consumer, rejections)
+    await dead_letters.keep_waiting(conn, consumer, dead_letters.behind(rejections, part))
+
+
+async def _keep_waiting(consumer: str, events: Sequence[Event], conn: Connection) -> None:
+    await dead_letters.keep_waiting(conn, consumer, events)
+
+
+async def _supersede(consumer: str, keys: Sequence[dead_letters.Key], conn: Connection) -> None:
+    await dead_letters.supersede(conn, consumer, keys)
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:

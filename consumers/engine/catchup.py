@@ -23,7 +23,7 @@ from consumers.engine.applier import Applier
 from consumers.engine.checkpoint import Checkpoint, Refill, Scan, StreamState
 from consumers.engine.log import Head, Log
 from consumers.engine.options import Options
-from consumers.engine.positions import covers
+from consumers.engine.positions import NOTHING, covers
 from consumers.engine.stream import Streams
 from runtime.redis import TRANSIENT as REDIS_AWAY
 from schemas.errors import EventError
@@ -80,8 +80,11 @@ class CatchUp:
         head = await self._applier.patiently(self._log.head)
         first = Refill(sources[0] if sources else "", None)
         if checkpoint is None or not log_reaches(checkpoint, head):
-            now = head.epoch, head.snapshot, head.taken_at_ms
-            return Checkpoint(token_hex(8), *now, fill=head.newest_fill, refill=first)
+            snapshot = head.snapshot if sources else NOTHING  # with no truth to read, the log is all there is
+            life = token_hex(8)
+            return Checkpoint(
+                life, head.epoch, snapshot, head.taken_at_ms, fill=head.newest_fill, refill=first
+            )
         if checkpoint.refill:
             return replace(checkpoint, streams={})
         return replace(checkpoint, fill=head.newest_fill, streams={}, scan=None, refill=first)

@@ -79,6 +79,19 @@ class ParkedKeys:
         return len(self._parked)
 
 
+def behind(rejections: Iterable[Rejection], events: Sequence[Event]) -> list[Event]:
+    """Facts of the same keys that stand behind the rejected ones in a batch."""
+    rejected = {id(rejection.event) for rejection in rejections}
+    parked: set[Key] = set()
+    found: list[Event] = []
+    for event in events:
+        if id(event) in rejected:
+            parked.add(key_of(event))
+        elif waits(event) and key_of(event) in parked:
+            found.append(event)
+    return found
+
+
 async def set_aside(conn: Connection, consumer: str, rejections: Sequence[Rejection]) -> None:
     """Record rejected events; a letter that an event supersedes is closed. Recording twice changes nothing."""
     for rejection in rejections:

@@ -71,6 +71,7 @@ class Follower:
                     checkpoint = await self._step(checkpoint)
             except StoreForgot as reason:
                 log.warning("store_forgot", consumer=self._name, reason=str(reason))
+                await pause(self._stop, self._options.backoff_first)
 
     async def _begin(self) -> Checkpoint:
         """Where the view stands: as its store says, filled from the truth when that says nothing useful."""
@@ -94,8 +95,12 @@ class Follower:
             return await self._upkeep(await self._follow_log(checkpoint), idle=True)
         try:
             delivered = await self._read(checkpoint)
-            for batch in self._batches(delivered, checkpoint):
-                checkpoint = await self._apply(*batch)
+            for events, entries, reached in self._batches(delivered, checkpoint):
+                self._unacknowledged += entries
+                await self._apply(events, reached)
+                checkpoint = reached
+            if not delivered and self._unacknowledged:
+                await self._apply([], checkpoint)
         except (Lost, *REDIS_AWAY) as reason:
             log.warning("leaving_streams", consumer=self._name, reason=str(reason))
             telemetry.CONSUMER_CATCH_UPS.labels(self._name).inc()
@@ -124,14 +129,21 @@ class Follower:
     def _batches(
         self, delivered: Sequence[Delivered], checkpoint: Checkpoint
     ) -> Iterator[tuple[list[Event], list[Delivered], Checkpoint]]:
-        """Events to apply, entries done with them, and the checkpoint they lead to; at once what is there."""
-        tracker = Tracker(checkpoint)
-        is_pending = self._pending is not None
+        """Events to apply, entries done with them, and the checkpoint they lead to; at once what is there.
+
+        Raises:
+            Lost: the stream can't be trusted from some entry on; what stands before it has been yielded.
+        """
+        tracker, lost = Tracker(checkpoint), None
         events: list[Event] = []
         entries: list[Delivered] = []
         size = 0
         for one in delivered:
-            verdict = tracker.accept(one.stream, one.id, one.n, one.entry, pending=is_pending)
+            try:
+                verdict = tracker.accept(one.stream, one.id, one.n, one.entry, pending=self._pending is not None)
+            except Lost as reason:
+                lost = reason
+                break
             entries.append(one)
             if verdict is Verdict.APPLY and isinstance(one.entry, Event):
                 events.append(one.entry)
@@ -141,20 +153,18 @@ class Follower:
                 events, entries, size = [], [], 0
         if entries:
             yield events, entries, tracker.checkpoint()
+        if lost:
+            raise lost
 
-    async def _apply(
-        self, events: list[Event], entries: list[Delivered], checkpoint: Checkpoint
-    ) -> Checkpoint:
+    async def _apply(self, events: list[Event], checkpoint: Checkpoint) -> None:
         """Apply, then acknowledge: what the view's store has not heard of stays pending."""
         assert self._streams is not None  # entries came from there
-        self._unacknowledged += entries
         if events:
             await self._applier.apply(events, checkpoint)
         elif not await self._applier.advance(checkpoint, tell=True):
-            return checkpoint
+            return
         done, self._unacknowledged = self._unacknowledged, []
         await self._streams.acknowledge(done)
-        return checkpoint
 
     def _leave_streams(self, checkpoint: Checkpoint) -> Checkpoint:
         self._pending = None

@@ -60,6 +60,7 @@ class Runner:
                 break
             except StaleOwner as error:
                 log.warning("ownership_lost", consumer=self.name, reason=str(error))
+                await self._pause(stop)
             except Retryable as error:
                 log.warning("postgres_away", consumer=self.name, error=str(error))
                 await self._pause(stop)

@@ -64,7 +64,7 @@ class PeopleRows:
             Table("student_classes", _STUDENT_CLASSES, self._student_classes, students),
             Table("teacher_classes", _TEACHER_CLASSES, self._teacher_classes, taught),
             Table("users", _USERS, self._users, size.users),
-            Table("school_memberships", _MEMBERSHIPS, self._memberships, size.users),
+            Table("school_memberships", _MEMBERSHIPS, self._memberships, len(self._members())),
         ]
 
     def _schools(self) -> Rows:
@@ -117,13 +117,15 @@ class PeopleRows:
 
     def _memberships(self) -> Rows:
         people = self._people
-        for person in people.everybody:
-            if person.school is not None:
-                yield (
-                    self._size.id("r", person.number), people.user_id(person.number), people.school_id(person.school),
-                    people.student_id(person), people.teacher_id(person), person.role, self._joined, self._joined,
-                    self._joined,
-                )  # fmt: skip
+        for person in self._members():
+            yield (
+                self._size.id("r", person.number), people.user_id(person.number), people.school_id(person.school),
+                people.student_id(person), people.teacher_id(person), person.role, self._joined, self._joined,
+                self._joined,
+            )  # fmt: skip
+
+    def _members(self) -> list[Person]:
+        return [person for person in self._people.everybody if person.school is not None]
 
     def _users(self) -> Rows:
         for person in self._people.everybody:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from typing import Annotated
 
 import typer
@@ -49,14 +50,13 @@ def up(
     """
     settings = StackSettings()
     found = state.read(settings.home)
+    options = Options(typesense, valkey, processes)
     if found and found.running():
         _OUT.print(f"already running in {settings.home.path}")
+        control.wait_ready(settings.home, report.Progress(_OUT), time.monotonic() + timeout)
         report.addresses(_OUT, found)
-        return
-    options = Options(typesense, valkey, processes)
-    if detach:
-        progress = report.Progress(_OUT)
-        control.start_detached(settings.home, _flags(options), progress, timeout)
+    elif detach:
+        control.start_detached(settings.home, _flags(options), report.Progress(_OUT), timeout)
         report.addresses(_OUT, control.running(settings.home))
     else:
         _supervise(settings, options)
@@ -108,7 +108,8 @@ def status(as_json: AsJson = False) -> None:
         _OUT.print(f"nothing has been started in {settings.home.path}: run `stunity up`")
     else:
         _OUT.print(report.table(document))
-        _OUT.print(*(f"note: {note}" for note in found.notes), sep="\n", end="\n" if found.notes else "")
+        for line in (*found.notes, *([found.message] if found.phase == "failed" else [])):
+            _OUT.print(f"note: {line}", markup=False)
     if not document["ready"]:
         raise typer.Exit(1)
 

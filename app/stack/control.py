@@ -14,23 +14,27 @@ import psutil
 
 from app.stack import ours, state
 from app.stack.home import Home
+from app.stack.part import HOPELESS
 from app.stack.process import last_line
 from app.stack.state import StackState
 from runtime.errors import ConfigurationError
 
 _POLL = 0.1
+_LOOK = "see `stunity status`"
 #: The supervisor itself waits for its parts' grace periods; after this it is taken to hang.
 _STOP_TIMEOUT = 75.0
+_GRACE = 15.0
 
 
-def running(home: Home) -> StackState:
-    """The state of the running stack.
+def running(home: Home, *, allow_failed: bool = False) -> StackState:
+    """The state of the running stack, or of one that has just failed to start.
 
     Raises:
         ConfigurationError: nothing is running.
     """
     found = state.read(home)
-    if found is None or not found.running():
+    failed = allow_failed and found is not None and found.phase == "failed"
+    if found is None or not (failed or found.running()):
         raise ConfigurationError(f"no stack is running in {home.path}: run `stunity up`")
     return found
 
@@ -55,19 +59,33 @@ def start_detached(
             start_new_session=True,
         )
     deadline = time.monotonic() + timeout
-    while True:
-        found = state.read(home)
-        if found and found.supervisor.pid == child.pid:
-            observe(found)
-            if found.phase == "ready":
-                return
-            if found.phase == "failed":
-                raise ConfigurationError(found.message)
+    while (found := state.read(home)) is None or found.supervisor.pid != child.pid:
         if child.poll() is not None:
             raise ConfigurationError(f"the stack did not start: {last_line(log)} (see {log})")
-        if time.monotonic() > deadline:
-            raise ConfigurationError(f"not ready after {timeout:.0f} s: see `stunity status` and {home.logs}")
         time.sleep(_POLL)
+    wait_ready(home, observe, deadline)
+
+
+def wait_ready(home: Home, observe: Callable[[StackState], None], deadline: float) -> None:
+    """Return when the running stack is ready.
+
+    Raises:
+        ConfigurationError: it failed, one part fails again and again, or monotonic time `deadline` has passed.
+    """
+    while (found := running(home, allow_failed=True)).phase != "ready":
+        observe(found)
+        if found.phase == "failed":
+            raise ConfigurationError(found.message)
+        for part in found.parts:
+            if part.restarts >= HOPELESS:
+                raise ConfigurationError(
+                    f"{part.name} does not start: {part.problem}; {_LOOK} and {part.log}"
+                )
+        if time.monotonic() > deadline:
+            late = ", ".join(part.name for part in found.parts if part.state != "ready")
+            raise ConfigurationError(f"not ready in time: {late or found.message}; {_LOOK} and {home.logs}")
+        time.sleep(_POLL)
+    observe(found)
 
 
 def stop(home: Home) -> bool:
@@ -80,7 +98,7 @@ def stop(home: Home) -> bool:
         _stop_supervisor(supervisor)
         found = state.read(home) or found
     leftovers = found.leftovers()
-    state.end(leftovers, grace=15.0)
+    state.end(leftovers, grace=_GRACE)
     return supervisor is not None or bool(leftovers)
 
 

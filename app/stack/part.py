@@ -20,6 +20,8 @@ FIRST_DELAY = 0.2
 LONGEST_DELAY = 30.0
 HEALTHY_AFTER = 60.0
 PROBE_EVERY = 0.2
+#: A part that ends this often before it was ever ready will not become ready by itself.
+HOPELESS = 5
 
 
 def delay(failures: int) -> float:

@@ -27,6 +27,7 @@ class StackSettings(BaseSettings):
 
     stunity_home: Path = Path(".stunity")
     database_url: str | None = None
+    database_replication_url: str | None = None
     redis_url: str | None = None
     typesense_host: str | None = None
     typesense_port: int = 8108
@@ -101,6 +102,8 @@ def _plan_postgres(plan: Plan, home: Home, settings: StackSettings, port: int, p
         return
     plan.postgres = Postgres(home.path, port, password)
     plan.environment["DATABASE_URL"] = plan.postgres.url()
+    if settings.database_replication_url:  # belongs to a database that is not used now
+        plan.environment["DATABASE_REPLICATION_URL"] = plan.postgres.url()
 
 
 def _plan_valkey(

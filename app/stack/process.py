@@ -13,6 +13,8 @@ from typing import Protocol
 
 from runtime.errors import ConfigurationError
 
+_LARGE_LOG = 32 << 20
+
 
 @dataclass(frozen=True)
 class Command:
@@ -63,7 +65,7 @@ class Process:
 
     def start(self) -> None:
         """Start it in a session of its own, so that Ctrl-C at the terminal reaches the supervisor alone."""
-        self.server.log.parent.mkdir(parents=True, exist_ok=True)
+        _make_room(self.server.log)
         with self.server.log.open("ab") as log:
             self._child = subprocess.Popen(
                 self._command.argv,
@@ -117,6 +119,13 @@ class Process:
     def last_words(self) -> str:
         """The last line of its log."""
         return last_line(self.server.log)
+
+
+def _make_room(log: Path) -> None:
+    """A log that has grown large makes room for a new one; one old log is kept."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists() and log.stat().st_size > _LARGE_LOG:
+        log.replace(log.with_suffix(".log.old"))
 
 
 def last_line(path: Path, *, unlike: str | None = None) -> str:

@@ -79,6 +79,7 @@ def document(found: StackState | None, readiness: dict[str, Any] | None) -> dict
         **urls,
         "external": found.external,
         "notes": found.notes,
+        "message": found.message,
         "parts": parts,
         "readiness": readiness,
     }

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 import psutil
 from pydantic import BaseModel, ValidationError
 
 from app.stack.home import Home, write_private
+from runtime.errors import ConfigurationError
 
 Phase = Literal["starting", "ready", "stopping", "stopped", "failed"]
 PartState = Literal["waiting", "starting", "ready", "restarting", "stopped"]
@@ -24,24 +27,33 @@ class ProcessRef(BaseModel):
     """One process, beyond the reuse of its pid."""
 
     pid: int
+    birth: str
     started: float
 
     @classmethod
     def of(cls, pid: int) -> ProcessRef | None:
         """The process with this pid, if it lives."""
         try:
-            return cls(pid=pid, started=psutil.Process(pid).create_time())
-        except psutil.Error:
+            return cls(pid=pid, birth=_birth(pid), started=psutil.Process(pid).create_time())
+        except (psutil.Error, OSError):
             return None
 
     def find(self) -> psutil.Process | None:
         """The live process, or None when it is gone or its pid has passed to another."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < 1.0
+            same = _birth(self.pid) == self.birth
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.Error:
+        except (psutil.Error, OSError):
             return None
+
+
+def _birth(pid: int) -> str:
+    """When a process began, in a way that a correction of the clock does not change."""
+    if not sys.platform.startswith("linux"):
+        return f"{psutil.Process(pid).create_time():.2f}"
+    ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}:{ticks}"
 
 
 class PartReport(BaseModel):
@@ -78,9 +90,15 @@ class StackState(BaseModel):
 
 
 def read(home: Home) -> StackState | None:
-    """The recorded state; None when there is none or it is from another version."""
+    """The recorded state; None when there is none or it is from another version.
+
+    Raises:
+        ConfigurationError: it belongs to somebody else.
+    """
     try:
         return StackState.model_validate_json(home.state_file.read_text(encoding="utf-8"))
+    except PermissionError:
+        raise ConfigurationError(f"the stack in {home.path} belongs to somebody else") from None
     except (OSError, ValidationError):
         return None
 

@@ -11,13 +11,13 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
 from app.stack import ours, privileges, state
 from app.stack.home import Home
-from app.stack.part import Part
+from app.stack.part import HOPELESS, Part
 from app.stack.plan import Options, Plan, StackSettings, make
 from app.stack.ports import holder, is_free
 from app.stack.process import last_line
@@ -27,8 +27,6 @@ from runtime.errors import ConfigurationError
 _log = structlog.get_logger()
 
 _TICK = 0.1
-#: A part that ends this often before it was ever ready will not become ready by itself.
-_HOPELESS = 5
 _SETTLE = 1.0
 _MIGRATION_TIMEOUT = 600.0
 
@@ -79,7 +77,7 @@ class Supervisor:
                 self._watch(lambda: False)
             except Stopped:
                 pass
-            except ConfigurationError as error:
+            except Exception as error:
                 self._stop_all()
                 self._enter("failed", str(error))
                 raise
@@ -100,12 +98,13 @@ class Supervisor:
         self._check_ports()
         self._servers = self._server_parts()
         self._enter("starting", "servers")
-        self._watch_until_ready(self._servers)
+        self._watch(lambda: _all_ready(self._servers), hopeless=self._servers)
         self._enter("starting", "schemas")
         self._bring_schemas()
         self._processes = self._process_parts()
         self._enter("starting", "processes")
-        self._watch_until_ready(self._processes)
+        # One of ours that does not start is no reason to take down the others: `up` tells, `status` shows.
+        self._watch(lambda: _all_ready(self._processes))
 
     def _check_ports(self) -> None:
         needed = self._plan.embedded_ports()
@@ -119,12 +118,9 @@ class Supervisor:
                 )
 
     def _server_parts(self) -> list[Part]:
-        plan = self._plan
-        return [
-            Part(server, port=server.port)
-            for server in (plan.postgres, plan.valkey, plan.typesense)
-            if server is not None
-        ]
+        """Typesense first: it takes three seconds to elect itself, in which PostgreSQL initialises its cluster."""
+        servers = (self._plan.typesense, self._plan.valkey, self._plan.postgres)
+        return [Part(server, port=server.port) for server in servers if server is not None]
 
     def _process_parts(self) -> list[Part]:
         if not self._options.processes:
@@ -162,10 +158,7 @@ class Supervisor:
 
     # -- watching
 
-    def _watch_until_ready(self, parts: list[Part]) -> None:
-        self._watch(lambda: all(part.state == "ready" for part in parts), hopeless=parts)
-
-    def _watch(self, done: Callable[[], bool], hopeless: list[Part] | None = None) -> None:
+    def _watch(self, done: Callable[[], bool], hopeless: Sequence[Part] = ()) -> None:
         while not done():
             if self._stop_requests:
                 raise Stopped
@@ -173,8 +166,8 @@ class Supervisor:
             changed = [part.tick(now) for part in self._parts()]
             if any(changed):
                 self._record()
-            for part in hopeless or ():
-                if part.failures >= _HOPELESS:
+            for part in hopeless:
+                if part.failures >= HOPELESS:
                     raise ConfigurationError(
                         f"{part.name} does not start: {part.problem} (see {part.server.log})"
                     )
@@ -198,7 +191,10 @@ class Supervisor:
             notes=self._plan.notes,
             parts=[part.report() for part in self._parts()],
         )
-        state.write(self._home, recorded)
+        try:
+            state.write(self._home, recorded)
+        except OSError as error:  # a full disk: keep watching, the record can wait
+            _log.warning("state_not_written", error=str(error))
         self._observe(recorded)
 
     # -- down
@@ -212,3 +208,7 @@ class Supervisor:
             for part in group:
                 part.stop(impatient=lambda: self._stop_requests > 1)
             self._record()
+
+
+def _all_ready(parts: Sequence[Part]) -> bool:
+    return all(part.state == "ready" for part in parts)

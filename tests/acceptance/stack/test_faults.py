@@ -62,7 +62,7 @@ def test_a_lock_file_with_a_stranger_s_pid_is_no_obstacle(stack: Stack) -> None:
     lock.write_text(f"{os.getpid()}\n{stack.home / 'postgres'}\n0\n1\n\n{HOST}\n0 0\nready\n")
     shutil.chown(lock, *_owner(stack.home / "postgres"))
     state = stack.recorded()
-    state["supervisor"] = {"pid": os.getpid(), "started": 1.0}
+    state["supervisor"] = {"pid": os.getpid(), "birth": "an earlier boot:1", "started": 1.0}
     (stack.home / "stack.json").write_text(json.dumps(state))
     stack.up()
     assert stack.status()["ready"]

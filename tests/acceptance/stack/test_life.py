@@ -22,7 +22,7 @@ def test_up_use_down_and_up_again(stack: Stack) -> None:
     stack.up("--no-processes")
     status = stack.status()
     assert status["ready"]
-    assert [part["name"] for part in status["parts"]] == ["postgres", "valkey", "typesense"]
+    assert [part["name"] for part in status["parts"]] == ["typesense", "valkey", "postgres"]
     assert "already running" in stack.up()
 
     first = stack.env()
@@ -36,8 +36,8 @@ def test_up_use_down_and_up_again(stack: Stack) -> None:
     assert "run `stunity up`" in stack.run("env", expect=2)
 
     # In the same shell, after `eval "$(stunity env)"`, the environment names this very stack.
-    stack.up("--no-processes", env=first)
-    assert stack.env() == first
+    stack.up(env=first)
+    assert {*stack.env().items()} <= {*first.items()}
     with psycopg.connect(first["DATABASE_URL"]) as conn:
         assert conn.execute("SELECT one FROM kept").fetchone() == (1,)
     assert stack.status()["external"] == []

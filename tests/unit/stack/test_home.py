@@ -13,7 +13,6 @@ import pytest
 
 from app.stack import ports, privileges, state
 from app.stack.home import AlreadyRunning, Home
-from app.stack.state import ProcessRef
 from runtime.errors import ConfigurationError
 
 
@@ -65,8 +64,8 @@ def test_the_holder_of_a_port_is_named() -> None:
 def test_a_process_is_known_by_pid_and_start() -> None:
     mine = state.myself()
     assert mine.find() is not None
-    assert ProcessRef(pid=mine.pid, started=mine.started - 100).find() is None
-    assert ProcessRef(pid=2**22 + 1, started=mine.started).find() is None
+    assert mine.model_copy(update={"birth": "another boot:1"}).find() is None
+    assert mine.model_copy(update={"pid": 2**22 + 1}).find() is None
 
 
 def test_a_state_of_another_version_is_no_state(tmp_path: Path) -> None:

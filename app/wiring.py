@@ -25,6 +25,7 @@ _MIGRATION_AREAS = (
     "consumers/engine",
     "consumers/embeddings",
     "consumers/analytics",
+    "consumers/live",
     "app",
 )
 

@@ -49,8 +49,12 @@ def issue(
 
 
 def token_hash(token: str) -> str:
-    """The name under which a token is revoked: never the token itself."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    """The name under which a token is revoked: never the token itself.
+
+    Made of the signed part only: the last character of a signature can be written in several ways, and a logged-out
+    token must not come back under another spelling.
+    """
+    return hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest()
 
 
 def bearer_token(request: Request) -> str:

@@ -13,6 +13,7 @@ Documents: `state` (checkpoint, generation) and one `g<generation>` per journal 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
@@ -38,10 +39,14 @@ def merge(*parts: Keys) -> Keys:
 
 @dataclass(slots=True, eq=False)
 class _Suspect:
-    """Keys that a late request may still overwrite, until `over`; `answered` when they were written after that."""
+    """Keys that a late request may still overwrite, until `over`; `answered` when they were written after that.
+
+    `told`: its writer has said itself that it was overtaken; until then it may still be writing.
+    """
 
     keys: Keys
     over: float
+    told: bool = False
     mended: bool = False
     answered: bool = False
 
@@ -56,7 +61,7 @@ class Checkpoint:
 
     store: Typesense
     prefix: str
-    late_seconds: float = LATE_SECONDS
+    clock: Callable[[], float] = monotonic
     _suspects: dict[str, _Suspect] = field(default_factory=dict)
     _unsettled: list[_Suspect] = field(default_factory=list)
     _in_flight: Keys = field(default_factory=dict)
@@ -90,7 +95,7 @@ class Checkpoint:
         """
         self._adopt(await self._documents(generation), generation)
         self._doubt_last_write()
-        now = monotonic()
+        now = self.clock()
         due = [one for one in self._questions() if one.is_due(now)]
         work = merge(keys, *(one.keys for one in due))
         if work:
@@ -110,7 +115,7 @@ class Checkpoint:
         try:
             await self._documents(generation)
         except StaleOwner:
-            await self.store.upsert(self.collection, [_journal(generation, self._in_flight)])
+            await self.store.upsert(self.collection, [_journal(generation, self._in_flight, told=True)])
             raise
         self._unsettled = [one for one in self._unsettled if not one.answered]
         doubts = merge(*(one.keys for one in self._unsettled))
@@ -133,7 +138,7 @@ class Checkpoint:
 
     def _adopt(self, documents: list[Document], generation: int) -> None:
         """Take over the open journals of former owners, and our own of before a restart."""
-        over = monotonic() + self.late_seconds
+        over = self.clock() + LATE_SECONDS
         for one in documents:
             if one["id"] == "state":
                 continue
@@ -142,8 +147,8 @@ class Checkpoint:
                     self._unsettled.append(_Suspect(one["keys"], over))
                 continue
             known = self._suspects.get(one["id"])
-            if known is None or known.keys != one["keys"]:  # it has grown since: a new question
-                self._suspects[one["id"]] = _Suspect(one["keys"], over)
+            if known is None or (known.keys, known.told) != (one["keys"], one["told"]):  # a new question
+                self._suspects[one["id"]] = _Suspect(one["keys"], over, one["told"])
         self._generation = generation
 
     def _doubt_last_write(self) -> None:
@@ -152,12 +157,12 @@ class Checkpoint:
             return
         covered = [one for one in self._unsettled if merge(self._in_flight, one.keys) == self._in_flight]
         self._unsettled = [one for one in self._unsettled if one not in covered]
-        self._unsettled.append(_Suspect(self._in_flight, monotonic() + self.late_seconds))
+        self._unsettled.append(_Suspect(self._in_flight, self.clock() + LATE_SECONDS))
         self._in_flight = {}
 
     def _questions(self) -> list[_Suspect]:
         return [*self._suspects.values(), *self._unsettled]
 
 
-def _journal(generation: int, keys: Keys) -> dict[str, Any]:
-    return {"id": f"g{generation}", "generation": generation, "keys": keys}
+def _journal(generation: int, keys: Keys, *, told: bool = False) -> dict[str, Any]:
+    return {"id": f"g{generation}", "generation": generation, "keys": keys, "told": told}

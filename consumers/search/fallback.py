@@ -63,10 +63,21 @@ async def search(
 
 
 async def suggest(conn: Connection, text: str, scope: Scope, limit: int) -> dict[Kind, list[str]]:
-    """Keys of what begins with these words, by titles, names and tags alone."""
+    """Keys of what begins with these words, by titles, names, and tags of the newest posts alone."""
     params = {**scope.params(), **_no_filters(limit)}
     shown = {kind: [one for one in FIELDS[kind] if one.suggests] for kind in KINDS}
-    return {kind: await _find(conn, kind, text, shown[kind], params) for kind in KINDS}
+    found = {kind: await _find(conn, kind, text, shown[kind], params) for kind in KINDS}
+    found["posts"] += await _tagged(conn, text, params)
+    return found
+
+
+async def _tagged(conn: Connection, text: str, params: dict[str, Any]) -> list[str]:
+    conditions = Conditions(terms(text))
+    if not conditions.terms:
+        return []
+    matches = conditions.matches([Field("tag", 1)])
+    query = _SQL["tagged"].replace("{VISIBLE}", POST_VISIBLE).replace("{MATCHES}", matches)
+    return [row[0] for row in await fetch_rows(conn, query, {**params, **conditions.params})]
 
 
 def _no_filters(limit: int) -> dict[str, Any]:

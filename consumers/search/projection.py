@@ -9,8 +9,9 @@ requests is `checkpoint.py`; delivery, retries and dead letters are `consumers/e
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from itertools import islice
+from time import monotonic
 from typing import ClassVar, Final
 
 from consumers.engine.hydration import wait_until_visible
@@ -42,11 +43,13 @@ class SearchProjection:
     name: ClassVar[str] = "search"
     topics: ClassVar[frozenset[str]] = frozenset(_KIND_OF_TOPIC)
 
-    def __init__(self, store: Typesense, pool: Pool, prefix: str) -> None:
+    def __init__(
+        self, store: Typesense, pool: Pool, prefix: str, *, clock: Callable[[], float] = monotonic
+    ) -> None:
         self._store = store
         self._pool = pool
         self._prefix = prefix
-        self._checkpoint = Checkpoint(store, prefix)
+        self._checkpoint = Checkpoint(store, prefix, clock)
 
     async def prepare(self) -> None:
         """Make the collections and aliases that are missing; a new collection starts from nothing."""

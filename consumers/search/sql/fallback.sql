@@ -45,6 +45,19 @@ SELECT k.id
  ORDER BY {WEIGHT} DESC, k."enrolledCount" DESC, k."createdAt" DESC, k.id
  LIMIT %(count)s OFFSET %(first)s
 
+-- name: tagged
+-- Posts among the newest that have a tag like this, for suggestions; && above compares whole tags.
+SELECT p.id
+  FROM (SELECT p.id, p."topicTags", p."createdAt"
+          FROM posts p
+          JOIN users a ON a.id = p."authorId"
+         WHERE {VISIBLE}
+         ORDER BY p."createdAt" DESC
+         LIMIT 2000) AS p
+ WHERE EXISTS (SELECT FROM unnest(p."topicTags") AS tag WHERE {MATCHES})
+ ORDER BY p."createdAt" DESC
+ LIMIT %(count)s
+
 -- name: authors
 -- People whose names have a term, for posts by them; the posts themselves pass the rule later.
 SELECT u.id FROM users u WHERE {MATCHES} LIMIT 300

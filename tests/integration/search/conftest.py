@@ -111,7 +111,11 @@ class Api:
     async def get(self, viewer: str, path: str, /, **params: Any) -> httpx.Response:
         """A GET as this user."""
         token = issue(self._secret, user=viewer, role="STUDENT", school_id=None)
-        return await self._http.get(path, params=params, headers={"Authorization": f"Bearer {token}"})
+        return await self._http.get(path, params=params or None, headers={"Authorization": f"Bearer {token}"})
+
+    async def anonymous(self, path: str) -> httpx.Response:
+        """A GET without a token."""
+        return await self._http.get(path)
 
     async def posts(self, viewer: str, search: str, **params: Any) -> list[str]:
         """Ids of the posts that a search finds."""
@@ -128,7 +132,7 @@ def ids(cards: Iterable[dict[str, Any]]) -> list[str]:
     return [card["id"] for card in cards]
 
 
-async def _open_api(settings: Settings, pool: Pool, view: Any) -> AsyncIterator[Api]:
+async def open_api(settings: Settings, pool: Pool, view: Any) -> AsyncIterator[Api]:
     app = FastAPI()
     install_error_handlers(app)
     app.include_router(api.router)
@@ -142,14 +146,14 @@ async def _open_api(settings: Settings, pool: Pool, view: Any) -> AsyncIterator[
 async def http(settings: Settings, pool: Pool) -> AsyncIterator[Api]:
     """The routes with Typesense behind them."""
     async with wiring.view(settings) as view:
-        async for opened in _open_api(settings, pool, view):
+        async for opened in open_api(settings, pool, view):
             yield opened
 
 
 @pytest.fixture
 async def bare(settings: Settings, pool: Pool) -> AsyncIterator[Api]:
     """The routes with PostgreSQL alone, as with only DATABASE_URL set."""
-    async for opened in _open_api(settings, pool, None):
+    async for opened in open_api(settings, pool, None):
         yield opened
 
 

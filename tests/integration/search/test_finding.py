@@ -72,19 +72,17 @@ async def test_every_query_finds_its_post_first(http: Api, bare: Api) -> None:
 
 
 @pytest.mark.usefixtures("posts")
-@pytest.mark.parametrize("query", ["nosuchword", "ឌូឈឺឋោះ", "🎉", "***"])
-async def test_nothing_is_found_for_nothing(http: Api, bare: Api, query: str) -> None:
-    assert await http.posts("anna", query) == []
-    assert await bare.posts("anna", query) == []
+async def test_nothing_is_found_for_nothing(http: Api, bare: Api) -> None:
+    for query in ("nosuchword", "ឌូឈឺឋោះ", "🎉", "***"):
+        assert await http.posts("anna", query) == []
+        assert await bare.posts("anna", query) == []
 
 
-@pytest.mark.parametrize("query", ["ចិន្តា សុខ", "សុខ ចិន្តា", "សុខចិន្តា", "ចិន្តា", "chenda", "Chenda", "chend"])
-async def test_people_are_found_by_either_name_in_either_order(
-    http: Api, bare: Api, index: Index, query: str
-) -> None:
+async def test_people_are_found_by_either_name_in_either_order(http: Api, bare: Api, index: Index) -> None:
     await index.fill()
-    assert (await http.search("anna", query))["users"] == ["teacher"]
-    assert (await bare.search("anna", query))["users"] == ["teacher"]
+    for query in ("ចិន្តា សុខ", "សុខ ចិន្តា", "សុខចិន្តា", "ចិន្តា", "chenda", "Chenda", "chend"):
+        assert (await http.search("anna", query))["users"] == ["teacher"], query
+        assert (await bare.search("anna", query))["users"] == ["teacher"], query
 
 
 async def test_posts_are_found_by_their_authors_name(

@@ -89,7 +89,7 @@ class BodyLimit:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self.limit:
-                raise too_large
+                raise HTTPException(413, too_large.detail)  # the one kind that FastAPI lets through while parsing
             return message
 
         await self.app(scope, counted, send)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -56,6 +57,17 @@ async def test_a_body_over_a_megabyte(school: School) -> None:
     answer = await school.call("dara", "POST", "/posts", {"content": "x" * 1_100_000})
     assert answer.status_code == 413
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_megabyte_whose_length_was_not_announced(school: School) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b'{"content": "'
+        for _ in range(1_100):
+            yield b"x" * 1_000
+        yield b'"}'
+
+    answer = await school.call("dara", "POST", "/posts", content=pieces(), headers=_JSON)
+    assert answer.status_code == 413
 
 
 async def test_the_largest_content_is_taken(school: School) -> None:

@@ -104,6 +104,16 @@ async def test_one_view_per_hour_however_many_are_sent_at_once(school: School) -
     assert school.one('SELECT "viewsCount" FROM posts WHERE id = %s', post) == 1
 
 
+async def test_views_of_many_at_once_are_all_counted(school: School) -> None:
+    post = await school.post("dara", visibility="PUBLIC")
+    school.db.execute(
+        """INSERT INTO users (id, password, "firstName", "lastName", role, "updatedAt")
+           SELECT 'u' || i, '!', 'a', 'b', 'STUDENT', now() FROM generate_series(1, 20) i"""
+    )
+    await asyncio.gather(*(school.call(f"u{i}", "POST", f"/posts/{post}/views") for i in range(1, 21)))
+    assert school.one('SELECT "viewsCount" FROM posts WHERE id = %s', post) == 20
+
+
 async def test_a_view_that_upstream_wrote_this_hour_counts(school: School) -> None:
     post = await school.post("dara")
     school.db.execute(

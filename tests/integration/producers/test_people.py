@@ -78,3 +78,32 @@ async def test_a_course_is_a_draft_until_it_is_published(school: School) -> None
 async def test_unknown_words_are_refused(school: School, path: str) -> None:
     body = {"name": "x", "title": "x", "description": "x", "category": "x", "level": "EASY", "mode": "OPEN"}
     assert (await school.call("dara", "POST", path, body)).status_code == 422
+
+
+async def test_joining_a_club_waits_for_approval_where_the_club_says_so(school: School) -> None:
+    made = [
+        (await school.call("dara", "POST", "/clubs", {"name": mode, "mode": mode, "maxMembers": 2})).json()[
+            "data"
+        ]["id"]
+        for mode in ("PUBLIC", "APPROVAL_REQUIRED", "INVITE_ONLY")
+    ]
+    answers = [await school.call("bopha", "PUT", f"/clubs/{club}/membership") for club in made]
+    assert [answer.status_code for answer in answers] == [200, 200, 404]
+    assert [answer.json()["data"]["active"] for answer in answers[:2]] == [True, False]
+    assert (await school.call("bopha", "PUT", f"/clubs/{made[0]}/membership")).json()["data"][
+        "active"
+    ] is True
+    assert (await school.call("sophea", "PUT", f"/clubs/{made[0]}/membership")).status_code == 422
+    assert (await school.call("vibol", "PUT", f"/clubs/{made[0]}/membership")).status_code == 404
+    assert (await school.call("bopha", "DELETE", f"/clubs/{made[0]}/membership")).status_code == 204
+    assert (await school.call("sophea", "PUT", f"/clubs/{made[0]}/membership")).status_code == 200
+
+
+async def test_enrolling_twice_counts_once_and_drafts_are_not_there(school: School) -> None:
+    course = {"title": "Calculus", "description": "Limits", "category": "Mathematics", "isPublished": True}
+    path = f"/courses/{(await school.call('sophea', 'POST', '/courses', course)).json()['data']['id']}"
+    for _ in range(2):
+        assert (await school.call("vibol", "PUT", f"{path}/enrollment")).status_code == 204
+    assert school.one('SELECT "enrolledCount" FROM courses') == 1
+    await school.call("sophea", "PATCH", path, {"isPublished": False})
+    assert (await school.call("dara", "PUT", f"{path}/enrollment")).status_code == 404

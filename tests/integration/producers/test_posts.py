@@ -96,3 +96,21 @@ async def test_a_deleted_post_takes_everything_with_it(school: School) -> None:
     assert "Stunity-Position" in answer.headers
     assert school.one("SELECT count(*) FROM likes") == 0
     assert (await school.call("dara", "DELETE", f"/posts/{post}")).status_code == 404
+
+
+async def test_the_position_is_that_of_the_events(school: School) -> None:
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    answer = await school.call("dara", "POST", "/posts", {"content": "x"}, headers={"traceparent": trace})
+    epoch, xid = answer.headers["Stunity-Position"].split(".")
+    row = school.db.execute(
+        "SELECT xid::text, headers->>'actor', headers->>'traceparent' FROM outbox.events WHERE key = %s",
+        (answer.json()["data"]["id"],),
+    ).fetchone()
+    assert row == (xid, "dara", trace)
+    assert int(epoch) == school.one("SELECT outbox.current_epoch()")
+
+
+async def test_a_traceparent_that_is_none_is_left_out(school: School) -> None:
+    answer = await school.call("dara", "POST", "/posts", {"content": "x"}, headers={"traceparent": "'; DROP"})
+    post = answer.json()["data"]["id"]
+    assert school.one("SELECT headers ? 'traceparent' FROM outbox.events WHERE key = %s", post) is False

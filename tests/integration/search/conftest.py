@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
+from app.stack.postgres import Postgres
 from consumers.engine.projection import Batch, Rejection
 from consumers.search import api, wiring
 from consumers.search.projection import SearchProjection
@@ -23,8 +24,25 @@ from runtime.settings import Settings
 from schemas.envelope import Event
 from tests.support.engine import serve
 from tests.support.network import Network
+from tests.support.servers import Running, fresh_database
 
 _TOPICS = {"posts": "post", "users": "user", "study_clubs": "club", "courses": "course"}
+
+
+@pytest.fixture(scope="module")
+def shared_database(postgres_server: Running[Postgres], _template_database: str) -> Iterator[str]:
+    """One database for the tests of a file: making one takes longer than most of them."""
+    with fresh_database(postgres_server.server, _template_database) as url:
+        yield url
+
+
+@pytest.fixture
+def database(shared_database: str) -> str:
+    """The file's database without anybody in it."""
+    with psycopg.connect(shared_database, autocommit=True) as conn:
+        for table in ("courses", "study_clubs", "users", "schools", "engine.checkpoints"):
+            conn.execute(f"DELETE FROM {table}")
+    return shared_database
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from app.stack.state import PartReport, StackState
@@ -42,7 +43,7 @@ class Progress:
                 port = f" on port {part.port}" if part.port else ""
                 self._say(f"  {part.name} is ready{port}", seconds=True)
             elif part.state == "restarting":
-                self._say(f"  [red]{part.name}[/] {part.problem}")
+                self._say(f"  [red]{part.name}[/] {escape(part.problem or '')}")
 
     def _say(self, text: str, *, seconds: bool = False) -> None:
         if text in self._said:
@@ -101,25 +102,36 @@ def _part(part: PartReport) -> dict[str, Any]:
 
 
 def table(status: dict[str, Any]) -> Table:
-    """The status for people."""
-    grid = Table(
-        title=f"Stunity in {status['home']}: {status['phase']}", title_justify="left", box=box.SIMPLE
-    )
-    for column in _COLUMNS:
+    """The status for people; fits 80 columns as long as nothing is wrong."""
+    columns = [*_COLUMNS, "problem"] if any(part["problem"] for part in status["parts"]) else _COLUMNS
+    title = f"Stunity in {status['home']}: {status['phase']}"
+    grid = Table(title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    for column in columns:
         grid.add_column(
             column, justify="right" if column in _NUMBERS else "left", no_wrap=column != "problem"
         )
     for part in status["parts"]:
-        state = f"[{_COLOURS.get(part['state'], 'white')}]{part['state']}[/]"
-        cells = [part["pid"], part["port"], _duration(part["uptime_s"]), part["memory_mib"], part["restarts"]]
-        lag = consumer_lag(status["readiness"], part["name"])
-        texts = ["" if cell is None else str(cell) for cell in cells]
-        grid.add_row(part["name"], state, *texts, "" if lag is None else f"{lag:,.0f}", part["problem"] or "")
+        grid.add_row(*_cells(part, status["readiness"])[: len(columns)])
     return grid
 
 
-_COLUMNS = ("part", "state", "pid", "port", "up", "MiB", "restarts", "lag ms", "problem")
-_NUMBERS = _COLUMNS[2:-1]
+_COLUMNS = ("part", "state", "pid", "port", "up", "MiB", "restarts", "lag ms")
+_NUMBERS = _COLUMNS[2:]
+
+
+def _cells(part: dict[str, Any], readiness: dict[str, Any] | None) -> list[str]:
+    state = f"[{_COLOURS.get(part['state'], 'white')}]{part['state']}[/]"
+    lag = consumer_lag(readiness, part["name"])
+    values = [
+        part["pid"],
+        part["port"],
+        _duration(part["uptime_s"]),
+        part["memory_mib"],
+        part["restarts"],
+        None if lag is None else f"{lag:,.0f}",
+        part["problem"],
+    ]
+    return [part["name"], state, *("" if value is None else escape(str(value)) for value in values)]
 
 
 def consumer_lag(readiness: dict[str, Any] | None, part: str) -> float | None:

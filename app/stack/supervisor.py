@@ -27,7 +27,8 @@ from runtime.errors import ConfigurationError
 _log = structlog.get_logger()
 
 _TICK = 0.1
-_SETTLE = 1.0
+#: A process of ours that is going to fail at its start has done so by then; the API takes as long anyway.
+_SETTLE = 3.0
 _MIGRATION_TIMEOUT = 600.0
 
 

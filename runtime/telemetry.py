@@ -31,6 +31,21 @@ CONSUMER_DEAD_LETTERS: Final = Counter(
 CONSUMER_CATCH_UPS: Final = Counter(
     "stunity_consumer_catch_ups", "Times a consumer left the streams for the log.", ["consumer"]
 )
+CONSUMER_LAG: Final = Gauge(
+    "stunity_consumer_lag_seconds", "Age of the oldest event that the view does not have.", ["consumer"]
+)
+CONSUMER_LIVE: Final = Gauge(
+    "stunity_consumer_live", "1 when reads are answered from the view.", ["consumer"]
+)
+CONSUMER_OWNED: Final = Gauge(
+    "stunity_consumer_owned", "1 when a process keeps the view in sync.", ["consumer"]
+)
+CONSUMER_OPEN_LETTERS: Final = Gauge(
+    "stunity_consumer_open_dead_letters", "Dead letters that nobody has settled.", ["consumer"]
+)
+CONSUMER_PARKED_KEYS: Final = Gauge(
+    "stunity_consumer_parked_keys", "Keys that have an open dead letter.", ["consumer"]
+)
 
 # Reads
 READS: Final = Counter("stunity_reads", "Reads, by view and by the store that answered.", ["view", "source"])

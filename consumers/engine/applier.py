@@ -232,7 +232,9 @@ class Applier:
         rejected = {id(rejection.event) for rejection in rejections}
         if rejections:
             telemetry.CONSUMER_DEAD_LETTERS.labels(name).inc(len(rejections))
-            log.warning("dead_letters", consumer=name, count=len(rejections), reason=rejections[0].reason[:200])
+            log.warning(
+                "dead_letters", consumer=name, count=len(rejections), reason=rejections[0].reason[:200]
+            )
             await self._set_aside(partial(_write_letters, name, rejections, part))
             self._parked.park(rejection.event for rejection in rejections)
         settled = self._parked.superseded_by(event for event in part if id(event) not in rejected)

@@ -140,7 +140,9 @@ class Follower:
         size = 0
         for one in delivered:
             try:
-                verdict = tracker.accept(one.stream, one.id, one.n, one.entry, pending=self._pending is not None)
+                verdict = tracker.accept(
+                    one.stream, one.id, one.n, one.entry, pending=self._pending is not None
+                )
             except Lost as reason:
                 lost = reason
                 break

@@ -15,6 +15,7 @@ from fastapi import Depends, Request, Response
 
 from consumers.engine.freshness import FreshnessBoard
 from consumers.engine.positions import Position
+from runtime import telemetry
 from runtime.access import Scope, Viewer, load_scope
 from runtime.auth import viewer as current_viewer
 from runtime.breaker import Breakers
@@ -106,10 +107,12 @@ class Reader:
                 except Unanswered as reason:
                     log.debug("view_has_no_answer", consumer=self._consumer, reason=str(reason))
                 except Retryable as error:
+                    telemetry.READ_FALLBACKS.labels(self._consumer, "away").inc()
                     log.warning(
                         "view_unavailable", consumer=self._consumer, source=self._source, error=str(error)
                     )
                 except Exception:
+                    telemetry.READ_FALLBACKS.labels(self._consumer, "bug").inc()
                     log.exception("view_failed", consumer=self._consumer, source=self._source)
                 else:
                     self._say(self._source, (await self._board.state(self._consumer)).lag_ms, applied)
@@ -134,6 +137,7 @@ class Reader:
         return result
 
     def _say(self, source: str, lag_ms: int, applied: bool) -> None:
+        telemetry.READS.labels(self._consumer, source).inc()
         self._response.headers["Stunity-Source"] = source
         self._response.headers["Stunity-Lag-Ms"] = str(lag_ms)
         if self._after is not None:

@@ -68,7 +68,10 @@ class LedgerProjection:
         self._raise_if_away()
         rejected = [event for event in batch.events if self.reject(event)]
         async with self._pool.connection() as conn, conn.transaction():
-            if not batch.refill and not await (await conn.execute("SELECT 1 FROM ledger_checkpoint")).fetchone():
+            if (
+                not batch.refill
+                and not await (await conn.execute("SELECT 1 FROM ledger_checkpoint")).fetchone()
+            ):
                 raise StoreForgot("no checkpoint")
             cursor = await conn.execute(_CHECKPOINT, (batch.checkpoint, batch.generation))
             if cursor.rowcount == 0:
@@ -80,7 +83,8 @@ class LedgerProjection:
                     continue
                 if dead_letters.waits(event):
                     await conn.execute(
-                        "INSERT INTO ledger_facts VALUES (%s, %s) ON CONFLICT DO NOTHING", (event.id, event.key)
+                        "INSERT INTO ledger_facts VALUES (%s, %s) ON CONFLICT DO NOTHING",
+                        (event.id, event.key),
                     )
                 else:
                     await conn.execute(_LATEST, (event.topic, event.key, event.id))

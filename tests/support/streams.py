@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import redis
+from psycopg.types.json import Jsonb
 
 from schemas import wire
 from schemas.envelope import Event
@@ -27,7 +28,9 @@ SELECT id, xid::text::bigint, occurred_at, topic, type, key, data, headers
 class StepRelay:
     """Publishes when it is told to."""
 
-    def __init__(self, conn: psycopg.Connection[Any], client: redis.Redis, *, prefix: str = "stunity") -> None:
+    def __init__(
+        self, conn: psycopg.Connection[Any], client: redis.Redis, *, prefix: str = "stunity"
+    ) -> None:
         self._conn = conn
         self._redis = client
         self._prefix = prefix
@@ -44,7 +47,8 @@ class StepRelay:
         self.epoch += 1
         self._numbers = {}
         self._conn.execute(
-            "INSERT INTO outbox.epochs (epoch, mode, partitions, reason) VALUES (%s, 'poll', 1, 'test')", (self.epoch,)
+            "INSERT INTO outbox.epochs (epoch, mode, partitions, reason) VALUES (%s, 'poll', 1, 'test')",
+            (self.epoch,),
         )
 
     def key(self, topic: str) -> str:
@@ -106,10 +110,13 @@ class StepRelay:
         return row[0]
 
 
-def emit(conn: psycopg.Connection[Any], key: str, *, topic: str = "post", kind: str = "post.created", **data: Any) -> int:
+def emit(
+    conn: psycopg.Connection[Any], key: str, *, topic: str = "post", kind: str = "post.created", **data: Any
+) -> int:
     """Write one event to the outbox; its id."""
     row = conn.execute(
-        "SELECT outbox.emit(%s, %s, %s, %s)", (topic, kind, key, psycopg.types.json.Jsonb({"id": key, **data}))
+        "SELECT outbox.emit(%s, %s, %s, %s)",
+        (topic, kind, key, Jsonb({"id": key, **data})),
     ).fetchone()
     assert row is not None
     return int(row[0])

@@ -22,7 +22,14 @@ from tests.support.streams import StepRelay
 from tests.support.wait import until
 
 FAST = Options(
-    block=0.1, log_poll=0.02, rejoin=0.02, upkeep=0.1, checkpoint=0.2, lease=2.0, backoff_first=0.01, backoff_most=0.05
+    block=0.1,
+    log_poll=0.02,
+    rejoin=0.02,
+    upkeep=0.1,
+    checkpoint=0.2,
+    lease=2.0,
+    backoff_first=0.01,
+    backoff_most=0.05,
 )
 
 PERSON = """
@@ -106,7 +113,9 @@ class Look:
 
     def facts(self) -> list[int]:
         """Facts in the view."""
-        return [row[0] for row in self._conn.execute("SELECT event_id FROM ledger_facts ORDER BY 1").fetchall()]
+        return [
+            row[0] for row in self._conn.execute("SELECT event_id FROM ledger_facts ORDER BY 1").fetchall()
+        ]
 
     def has(self, *event_ids: int) -> Callable[[], bool]:
         """Whether these events are in the view; a later event of the key counts."""
@@ -130,7 +139,9 @@ class Look:
 
     def on_streams(self) -> bool:
         """Whether the view follows the streams rather than the log."""
-        row = self._conn.execute("SELECT checkpoint FROM engine.checkpoints WHERE consumer = 'ledger'").fetchone()
+        row = self._conn.execute(
+            "SELECT checkpoint FROM engine.checkpoints WHERE consumer = 'ledger'"
+        ).fetchone()
         return row is not None and '"streams":{}' not in row[0]
 
 

@@ -10,6 +10,7 @@ from tests.support.ledger import LedgerProjection
 from tests.support.streams import StepRelay, emit
 from tests.support.wait import until
 
+
 async def test_new_consumer_takes_the_truth_and_then_the_streams(
     consume: Consume, ledger: LedgerProjection, relay: StepRelay, connection: psycopg.Connection, look: Look
 ) -> None:

@@ -45,7 +45,9 @@ async def test_a_dead_neighbour_is_succeeded_at_once(pool: Pool, connection: psy
     assert row
     neighbourhood, _, started, name = row[0].split(" ")
     unused_pid = 4_194_303
-    connection.execute("UPDATE engine.leases SET owner = %s", (f"{neighbourhood} {unused_pid} {started} {name}",))
+    connection.execute(
+        "UPDATE engine.leases SET owner = %s", (f"{neighbourhood} {unused_pid} {started} {name}",)
+    )
     assert await Lease(pool, "x", ttl=600).acquire()
     connection.execute("UPDATE engine.leases SET owner = %s", (f"elsewhere {unused_pid} {started} {name}",))
     assert not await Lease(pool, "x", ttl=600).acquire()
@@ -73,7 +75,12 @@ async def test_generations_grow_over_a_restore(pool: Pool, connection: psycopg.C
 
 
 async def test_a_second_process_takes_over(
-    consume: Consume, ledger: LedgerProjection, relay: StepRelay, connection: psycopg.Connection, look: Look, pool: Pool
+    consume: Consume,
+    ledger: LedgerProjection,
+    relay: StepRelay,
+    connection: psycopg.Connection,
+    look: Look,
+    pool: Pool,
 ) -> None:
     relay.publish()
     spare = LedgerProjection(pool)

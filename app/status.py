@@ -1,0 +1,105 @@
+"""How the pipeline is doing, for operators: dependencies, consumers, relay, jobs. Read-only, a handful of queries.
+
+Shown by `/readyz`, `/metrics` and `/console`. Nothing here names a person, a host or a setting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import httpx
+
+from app.views import CONSUMERS
+from runtime.postgres import TRANSIENT, Pool, fetch_dicts
+from runtime.redis import TRANSIENT as REDIS_AWAY
+from runtime.redis import Client
+from runtime.settings import Settings
+from runtime.statements import load
+
+_SQL: Final = load(Path(__file__).parent / "sql" / "status.sql")
+_PATIENCE: Final = 2.0
+
+Health = Literal["up", "down", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerStatus:
+    """One view, as PostgreSQL knows it. `lag_ms` is the age of the oldest event that it does not have."""
+
+    name: str
+    state: Literal["live", "filling", "absent"] = "absent"
+    owned: bool = False
+    epoch: int = 0
+    lag_ms: int = 0
+    seconds_silent: int = 0
+    dead_letters: int = 0
+    parked_keys: int = 0
+
+    @property
+    def well(self) -> bool:
+        """Whether somebody keeps it in sync and reads are answered from it."""
+        return self.state == "live" and self.owned
+
+
+async def dependencies(settings: Settings, pool: Pool, redis: Client | None) -> dict[str, Health]:
+    """Which stores answer, all asked at once."""
+    checks = {
+        "postgres": _answers(_ask_postgres(pool)),
+        "redis": _answers(_ask_redis(redis)) if redis else _off(),
+        "typesense": _answers(_ask_typesense(settings)) if settings.typesense_enabled else _off(),
+    }
+    results = await asyncio.gather(*checks.values())
+    return dict(zip(checks, results, strict=True))
+
+
+async def consumers(pool: Pool) -> list[ConsumerStatus]:
+    """Every view, known to PostgreSQL or not."""
+    async with pool.connection(timeout=_PATIENCE) as conn:
+        rows = await fetch_dicts(conn, _SQL["consumers"])
+    known = {row["name"]: ConsumerStatus(**row) for row in rows}
+    names = dict.fromkeys((*CONSUMERS, *known))
+    return [known.get(name) or ConsumerStatus(name) for name in names]
+
+
+async def overview(pool: Pool) -> dict[str, Any]:
+    """What the console shows beside the consumers: epochs, newest events, open letters, jobs."""
+    async with pool.connection(timeout=_PATIENCE) as conn:
+        has_jobs = await fetch_dicts(conn, _SQL["has_jobs"])
+        return {
+            "epochs": await fetch_dicts(conn, _SQL["epochs"]),
+            "topics": await fetch_dicts(conn, _SQL["topics"]),
+            "letters": await fetch_dicts(conn, _SQL["letters"]),
+            "jobs": await fetch_dicts(conn, _SQL["jobs"]) if has_jobs[0]["there"] else [],
+        }
+
+
+async def _off() -> Health:
+    return "off"
+
+
+async def _answers(question: Awaitable[None]) -> Health:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            await question
+    except (*TRANSIENT, *REDIS_AWAY, httpx.HTTPError):
+        return "down"
+    return "up"
+
+
+async def _ask_postgres(pool: Pool) -> None:
+    async with pool.connection(timeout=_PATIENCE) as conn:
+        await conn.execute("SELECT 1")
+
+
+async def _ask_redis(client: Client) -> None:
+    await client.get("stunity:ping")
+
+
+async def _ask_typesense(settings: Settings) -> None:
+    url = f"{settings.typesense_protocol}://{settings.typesense_host}:{settings.typesense_port}/health"
+    async with httpx.AsyncClient(timeout=_PATIENCE) as client:
+        (await client.get(url)).raise_for_status()

@@ -1,0 +1,41 @@
+"""The views there are: what keeps each in sync, and what answers for it. Imported lazily, one by one.
+
+A view is a folder of `consumers/`: its `wiring.py` offers `projection(settings, pool)`, its `api.py` a `router`.
+Deleting the folder and its name here removes the view.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+from fastapi import APIRouter
+
+from consumers.engine.projection import Projection
+from runtime.errors import ConfigurationError
+from runtime.postgres import Pool
+from runtime.settings import Settings
+
+CONSUMERS: Final = ("search", "embeddings", "feeds", "analytics")
+
+
+def projection(name: str, settings: Settings, pool: Pool) -> AbstractAsyncContextManager[Projection]:
+    """The write side of a view, with the clients that it needs.
+
+    Raises:
+        ConfigurationError: there is no such view.
+    """
+    if name not in CONSUMERS:
+        raise ConfigurationError(f"no consumer {name!r}: there are {', '.join(CONSUMERS)}")
+    wiring = importlib.import_module(f"consumers.{name}.wiring")
+    made: AbstractAsyncContextManager[Projection] = wiring.projection(settings, pool)
+    return made
+
+
+def routers() -> Iterator[APIRouter]:
+    """The read half of the HTTP contract."""
+    for name in CONSUMERS:
+        router: APIRouter = importlib.import_module(f"consumers.{name}.api").router
+        yield router

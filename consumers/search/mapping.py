@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from consumers.search.schema import EVERYBODY, Document, Kind, token
@@ -162,19 +163,27 @@ def _school(row: Row) -> str:
 
 def _names(row: Row) -> str:
     """A person's name in both scripts, each with the family name first and last."""
-    pairs = ((row["firstName"], row["lastName"]), (row["englishFirstName"], row["englishLastName"]))
-    orders = [f"{a or ''} {b or ''}" for first, last in pairs for a, b in ((last, first), (first, last))]
-    return index_words(" · ".join(orders))
+    khmer, latin = (row["firstName"], row["lastName"]), (row["englishFirstName"], row["englishLastName"])
+    orders = [
+        f"{a or ''} {b or ''}" for first, last in (khmer, latin) for a, b in ((last, first), (first, last))
+    ]
+    return _short_words(" · ".join(orders))
 
 
 def _tags(tags: Iterable[str]) -> list[str]:
     return [folded for folded in dict.fromkeys(map(canonical, tags)) if folded]
 
 
+@lru_cache(maxsize=16_384)
+def _short_words(text: str) -> str:
+    """Names and tags come again and again."""
+    return index_words(text)
+
+
 def _tag_words(tags: Iterable[str]) -> str:
     """Tags as written, folded to one word, and with the other spellings of their group."""
     forms = dict.fromkeys(form for tag in tags for form in (tag, canonical(tag), *spellings(tag)))
-    return index_words(" · ".join(forms))
+    return " ".join(filter(None, map(_short_words, forms)))
 
 
 def _translated(text: str, translations: Any) -> str:

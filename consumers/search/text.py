@@ -33,20 +33,25 @@ _RUN: Final = re.compile(
 )
 _CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
-_SILENT: Final = dict.fromkeys(
-    [
-        *range(0x200B, 0x2010),
-        0x2060,
-        0xFEFF,
-        0xAD,
-        *range(0xFE00, 0xFE10),
-        *range(0x300, 0x370),
-        0x17B4,
-        0x17B5,
-        0x17D7,
-    ]
+_SILENT: Final = (
+    *range(0x200B, 0x2010),
+    *(0x2060, 0xFEFF, 0xAD),
+    *range(0xFE00, 0xFE10),
+    *range(0x300, 0x370),
+    *(0x17B4, 0x17B5, 0x17D7),
 )
-_SAME_LETTER: Final = {0x17B2: "\u17b1", 0x17A3: "\u17a2", 0x17A4: "\u17a2\u17b6"}
+_DIGITS: Final = {
+    code: str(unicodedata.decimal(chr(code)))
+    for code in range(0x80, 0x20000)
+    if unicodedata.category(chr(code)) == "Nd"
+}
+_FOLDED: Final[dict[int, str]] = {
+    **_DIGITS,
+    **dict.fromkeys(_SILENT, ""),
+    0x17B2: "\u17b1",
+    0x17A3: "\u17a2",
+    0x17A4: "\u17a2\u17b6",
+}
 #: Subscript DA and TA look alike and are typed for each other.
 _SUBSCRIPT: Final = re.compile(r"\u17d2[\u1780-\u17b3]")
 _TWO_PART_VOWELS: Final = {"\u17c1\u17b6": "\u17c4", "\u17c1\u17b8": "\u17be"}
@@ -54,11 +59,9 @@ _TWO_PART_VOWELS: Final = {"\u17c1\u17b6": "\u17c4", "\u17c1\u17b8": "\u17be"}
 
 def normalise(text: str) -> str:
     """Compatibility forms, accents, digits of all scripts and invisible characters made one; case is kept."""
-    plain = unicodedata.normalize("NFKD", text).translate(_SILENT).translate(_SAME_LETTER)
-    return "".join(
-        str(unicodedata.decimal(char)) if char > "\x7f" and char.isdecimal() else char
-        for char in unicodedata.normalize("NFC", plain)
-    )
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFKD", text).translate(_FOLDED))
 
 
 def runs(text: str) -> Iterator[tuple[str, bool, int, int]]:
@@ -116,6 +119,7 @@ def terms(text: str) -> list[str]:
     return [term for term in dict.fromkeys(found) if term][:MAX_QUERY_WORDS]
 
 
+@lru_cache(maxsize=16_384)
 def fold(text: str) -> str:
     """The letters and digits of a short text in lower case and nothing else: `Grade-12` and `grade 12` are one."""
     return "".join(
@@ -134,8 +138,11 @@ def _pairs(parts: list[str]) -> list[str]:
 
 def _latin(word: str) -> list[str]:
     """A word and, of a CamelCase hashtag, its parts."""
-    parts = _CAMEL.findall(word) if word.isascii() else []
-    return [one.casefold()[:MAX_WORD] for one in ([word, *parts] if len(parts) > 1 else [word])]
+    whole = word.casefold()[:MAX_WORD]
+    if (word.isalpha() and word[1:].islower()) or not word.isascii():
+        return [whole]
+    parts = _CAMEL.findall(word)
+    return [whole, *(part.casefold()[:MAX_WORD] for part in parts)] if len(parts) > 1 else [whole]
 
 
 def _few(words: list[str]) -> list[str]:

@@ -108,8 +108,8 @@ def status(as_json: AsJson = False) -> None:
         _OUT.print(f"nothing has been started in {settings.home.path}: run `stunity up`")
     else:
         _OUT.print(report.table(document))
-        for line in (*found.notes, *([found.message] if found.phase == "failed" else [])):
-            _OUT.print(f"note: {line}", markup=False)
+        for line in report.remarks(found):
+            _OUT.print(line, markup=False, highlight=False, soft_wrap=True)
     if not document["ready"]:
         raise typer.Exit(1)
 

@@ -102,17 +102,21 @@ def _part(part: PartReport) -> dict[str, Any]:
 
 
 def table(status: dict[str, Any]) -> Table:
-    """The status for people; fits 80 columns as long as nothing is wrong."""
-    columns = [*_COLUMNS, "problem"] if any(part["problem"] for part in status["parts"]) else _COLUMNS
+    """The status for people, within 80 columns."""
     title = f"Stunity in {status['home']}: {status['phase']}"
     grid = Table(title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
-    for column in columns:
-        grid.add_column(
-            column, justify="right" if column in _NUMBERS else "left", no_wrap=column != "problem"
-        )
+    for column in _COLUMNS:
+        grid.add_column(column, justify="right" if column in _NUMBERS else "left", no_wrap=True)
     for part in status["parts"]:
-        grid.add_row(*_cells(part, status["readiness"])[: len(columns)])
+        grid.add_row(*_cells(part, status["readiness"]))
     return grid
+
+
+def remarks(found: StackState) -> list[str]:
+    """What the table has no room for."""
+    problems = [f"{part.name}: {part.problem} ({part.log})" for part in found.parts if part.problem]
+    failure = [found.message] if found.phase == "failed" else []
+    return [*found.notes, *problems, *failure]
 
 
 _COLUMNS = ("part", "state", "pid", "port", "up", "MiB", "restarts", "lag ms")
@@ -129,9 +133,8 @@ def _cells(part: dict[str, Any], readiness: dict[str, Any] | None) -> list[str]:
         part["memory_mib"],
         part["restarts"],
         None if lag is None else f"{lag:,.0f}",
-        part["problem"],
     ]
-    return [part["name"], state, *("" if value is None else escape(str(value)) for value in values)]
+    return [part["name"], state, *("" if value is None else str(value) for value in values)]
 
 
 def consumer_lag(readiness: dict[str, Any] | None, part: str) -> float | None:

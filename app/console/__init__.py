@@ -49,7 +49,7 @@ async def console(request: Request) -> Response:
     found = await status.dependencies(state.settings, state.pool, state.redis)
     shown: dict[str, Any] = {"consumers": [], "epochs": [], "topics": [], "letters": [], "jobs": []}
     if found["postgres"] == "up":
-        shown: dict[str, Any] = {
+        shown = {
             "consumers": await status.consumers(state.pool),
             **await status.overview(state.pool),
         }

@@ -19,7 +19,7 @@ NOTHING: Final = Snapshot(1, 1)
 StreamId = tuple[int, int]
 STREAM_START: Final[StreamId] = (0, 0)
 
-_POSITION = re.compile(r"(\d{1,9})\.(\d{1,20})")
+_POSITION = re.compile(r"([0-9]{1,9})\.([0-9]{1,20})")
 _MAX_XID = 2**63
 _FIRST_NORMAL_XID = 3
 

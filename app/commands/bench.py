@@ -1,0 +1,38 @@
+"""`stunity bench`: figures against their ceilings, on this machine, in this run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group."""
+    group = typer.Typer(no_args_is_help=True, help="Figures against their ceilings, on servers of their own.")
+    group.command("relay")(relay)
+    app.add_typer(group, name="bench")
+
+
+def relay(
+    events: Annotated[int, typer.Option(min=1000, help="Size of the backlog.")] = 200_000,
+    rows: Annotated[int, typer.Option(min=1, help="Events per transaction.")] = 1,
+    payload: Annotated[int, typer.Option(min=12, help="Rough bytes of text per event.")] = 380,
+    rounds: Annotated[int, typer.Option(min=1, help="The medians of so many rounds count.")] = 5,
+    mode: Annotated[str, typer.Option(help="wal or poll.")] = "wal",
+    as_json: Json = False,
+) -> None:
+    """Events per second through a backlog, against the bare WAL, an unguarded loop and Debezium."""
+    from app.bench import relay as bench
+    from app.bench.report import publish
+    from app.bench.servers import servers
+
+    console = Console(stderr=True)
+    with servers() as on:
+        result = bench.measure(
+            on, mode=mode, events=events, rows=rows, payload=payload, rounds=rounds, say=console.print
+        )
+    publish(f"relay-{mode}", result, as_json=as_json)

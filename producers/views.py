@@ -89,4 +89,4 @@ def clamp(seconds: float) -> int:
 
 def weight(sample_rate: float) -> int:
     """How many views one sampled view stands for."""
-    return min(max(round(1 / sample_rate), 1), MAX_WEIGHT)
+    return round(1 / max(sample_rate, 1 / MAX_WEIGHT))

@@ -80,17 +80,25 @@ CREATE FUNCTION outbox.settled_below(epoch integer) RETURNS bigint LANGUAGE sql 
 $$;
 
 -- When the oldest event that snapshot `s` does not see was written; null when it sees everything. "Oldest" goes by
--- xid (an index lookup); looking at a hundred of them evens out transactions that wrote long after they began.
-CREATE FUNCTION outbox.oldest_unapplied(s pg_snapshot) RETURNS timestamptz LANGUAGE sql STABLE AS $$
-    SELECT min(candidate.occurred_at) FROM (
-        (SELECT e.occurred_at FROM outbox.events e
-          WHERE e.xid >= pg_snapshot_xmax(s) AND e.id >= outbox.settled_below(outbox.current_epoch())
-          ORDER BY e.xid LIMIT 100)
-        UNION ALL
-        (SELECT e.occurred_at FROM outbox.events e
-          WHERE e.xid = ANY (ARRAY(SELECT pg_snapshot_xip(s)))
-            AND e.id >= outbox.settled_below(outbox.current_epoch()) LIMIT 100)
-    ) candidate
+-- xid (an index lookup, whatever the statistics say); looking at a hundred of them evens out transactions that wrote
+-- long after they began.
+CREATE FUNCTION outbox.oldest_unapplied(s pg_snapshot) RETURNS timestamptz LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_sort = off SET jit = off AS $$
+DECLARE
+    floor bigint := outbox.settled_below(outbox.current_epoch());
+    top   xid8 := pg_snapshot_xmax(s);
+    open  xid8[] := ARRAY(SELECT pg_snapshot_xip(s));
+    newer timestamptz;
+    late  timestamptz;
+BEGIN
+    SELECT min(candidate.occurred_at) INTO newer FROM (
+        SELECT e.occurred_at FROM outbox.events e WHERE e.xid >= top AND e.id >= floor ORDER BY e.xid LIMIT 100) candidate;
+    IF open <> '{}' THEN
+        SELECT min(candidate.occurred_at) INTO late FROM (
+            SELECT e.occurred_at FROM outbox.events e WHERE e.xid = ANY (open) AND e.id >= floor LIMIT 100) candidate;
+    END IF;
+    RETURN least(newer, late);
+END
 $$;
 
 -- The log between two snapshots: rows that `upto` sees and `since` (taken in `epoch`; null = from the beginning) does
@@ -99,7 +107,7 @@ $$;
 CREATE FUNCTION outbox.log_events(
     since pg_snapshot, epoch integer, upto pg_snapshot, topics text[], after_id bigint, max integer)
 RETURNS TABLE (id bigint, xid xid8, occurred_at timestamptz, topic text, type text, key text, data jsonb, headers jsonb)
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET enable_seqscan = off SET enable_bitmapscan = off SET enable_sort = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     upto_floor    bigint := outbox.settled_below(outbox.current_epoch());
@@ -110,9 +118,12 @@ BEGIN
     SELECT min(e.settled_below_id) INTO since_ceiling FROM outbox.epochs e
      WHERE e.epoch > log_events.epoch AND e.settled_below_id > since_floor;
     IF start_id = 0 AND log_events.since IS NOT NULL AND since_ceiling IS NULL THEN
-        -- Whatever `since` does not see has an xid from its xmin on: start there, not at the oldest day.
-        SELECT coalesce(min(e.id) - 1, 0) INTO start_id FROM outbox.events e
-         WHERE e.xid >= pg_snapshot_xmin(log_events.since);
+        -- Not at the oldest day: at the lowest id that `since` does not see. OFFSET 0 keeps the planner at the xids.
+        SELECT coalesce(min(unseen.id) - 1, 0) INTO start_id FROM (
+            SELECT e.id FROM outbox.events e WHERE e.xid >= pg_snapshot_xmax(log_events.since)
+            UNION ALL
+            SELECT e.id FROM outbox.events e WHERE e.xid = ANY (ARRAY(SELECT pg_snapshot_xip(log_events.since)))
+            OFFSET 0) unseen;
     END IF;
     RETURN QUERY
     SELECT e.id, e.xid, e.occurred_at, e.topic, e.type, e.key, e.data, e.headers

@@ -90,16 +90,18 @@ CREATE TABLE outbox.counter_runs (
 
 -- Keys of events that `since` (taken in `epoch`) does not see yet: what was touched between two runs.
 CREATE FUNCTION outbox.touched_keys(since pg_snapshot, epoch integer, topic text) RETURNS SETOF text
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE SET enable_seqscan = off SET jit = off AS $$
 #variable_conflict use_column
 DECLARE
     settled_then bigint := outbox.settled_below(touched_keys.epoch);
     settled_now  bigint := outbox.settled_below(outbox.current_epoch());
 BEGIN
     IF settled_then = settled_now THEN
-        RETURN QUERY SELECT DISTINCT e.key FROM outbox.events e
-         WHERE (e.xid >= pg_snapshot_xmax(since) OR e.xid = ANY (ARRAY(SELECT pg_snapshot_xip(since))))
-           AND e.topic = touched_keys.topic;
+        RETURN QUERY
+            SELECT e.key FROM outbox.events e WHERE e.xid >= pg_snapshot_xmax(since) AND e.topic = touched_keys.topic
+            UNION
+            SELECT e.key FROM outbox.events e
+             WHERE e.xid = ANY (ARRAY(SELECT pg_snapshot_xip(since))) AND e.topic = touched_keys.topic;
     ELSE -- A restore lies between: xids of two lives cannot be compared, ids can.
         RETURN QUERY SELECT DISTINCT e.key FROM outbox.events e
          WHERE e.id >= settled_now AND e.topic = touched_keys.topic;

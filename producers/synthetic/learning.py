@@ -20,6 +20,7 @@ _MODES: Final = ("PUBLIC", "PUBLIC", "APPROVAL_REQUIRED", "INVITE_ONLY", "PUBLIC
 _CLUB_TYPES: Final = ("CASUAL_STUDY_GROUP", "STRUCTURED_CLASS", "EXAM_PREP", "PROJECT_GROUP")
 _LEVELS: Final = ("BEGINNER", "INTERMEDIATE", "ADVANCED", "ALL_LEVELS")
 _MATERIALS_PER_CLUB: Final = 3
+_LARGEST_CLUB: Final = 200
 
 _CLUBS: Final = (
     "id", "name", "description", "clubType", "category", "creatorId", "schoolId", "maxMembers", "isActive", "createdAt",
@@ -103,7 +104,7 @@ class Learning:
         """`first` and others of a school (or of all), a few times many and mostly few."""
         rng = self.size.random(area, number)
         members = self._audiences.members(EVERYBODY if school is None else school)
-        wanted = min(len(members) - 1, 2 + int(len(members) * 0.4 * rng.random() ** 3))
+        wanted = min(len(members) - 1, 2 + int(min(len(members) * 0.4, _LARGEST_CLUB) * rng.random() ** 3))
         chosen = rng.sample(range(len(members)), wanted)
         others = [int(members[place]) for place in chosen]
         return [first, *(user for user in others if user != first)]

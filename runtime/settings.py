@@ -53,13 +53,16 @@ class Settings(BaseSettings):
         default=384, ge=8, le=4000, description="Length of the model's vectors; must be what the model gives."
     )
     embedding_passage_prefix: str = Field(
-        default="", description="Put before texts that are looked for; `passage: ` for models of the e5 family."
+        default="",
+        description="Put before texts that are looked for; `passage: ` for models of the e5 family.",
     )
     embedding_query_prefix: str = Field(
-        default="", description="Put before what a person is interested in; `query: ` for models of the e5 family."
+        default="",
+        description="Put before what a person is interested in; `query: ` for models of the e5 family.",
     )
     embedding_precision: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="Arithmetic of the local model; `auto` takes bfloat16 where the CPU has it."
+        default="auto",
+        description="Arithmetic of the local model; `auto` takes bfloat16 where the CPU has it.",
     )
     embedding_threads: int = Field(
         default=2, ge=1, le=64, description="CPU threads of the local model; never more than there are CPUs."
@@ -76,7 +79,9 @@ class Settings(BaseSettings):
         default=60, ge=1, description="Rate of a worker's requests to the Hugging Face API."
     )
     huggingface_requests_per_month: int = Field(
-        default=30_000, ge=0, description="Requests to the Hugging Face API per calendar month (UTC), all workers."
+        default=30_000,
+        ge=0,
+        description="Requests to the Hugging Face API per calendar month (UTC), all workers.",
     )
     jwt_secret: SecretStr | None = Field(
         default=None, description="HS256 secret of the access tokens; without it every request is refused."
@@ -89,6 +94,19 @@ class Settings(BaseSettings):
         default="stunity",
         pattern=r"^[A-Za-z0-9_-]{1,40}$",
         description="First part of every Redis key of ours.",
+    )
+    stream_partitions: int = Field(
+        default=1, ge=1, le=1024, description="Partitions of every topic; another number begins a new epoch."
+    )
+    relay_confirm_lag_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        description="How late PostgreSQL is told what Redis has; must exceed what Redis may lose.",
+    )
+    relay_confirm_lag_bytes: int = Field(
+        default=16 << 20,
+        ge=0,
+        description="The same in bytes of WAL (poll mode: of events); the later of both counts.",
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
 

@@ -17,7 +17,6 @@ from runtime.settings import Settings
 
 _MARKS = {Verdict.OK: "[green]ok  [/]", Verdict.WARN: "[yellow]warn[/]"}
 _FAILED = "[red]fail[/]"
-_CONFIRM_LAG = 5.0
 
 
 def register(app: typer.Typer) -> None:
@@ -48,7 +47,7 @@ def examine(settings: Settings) -> list[Finding]:
         postgres.timescale(settings.analytics_url),
     ]
     if settings.redis_url:
-        findings += redis.check(settings.redis_url, _CONFIRM_LAG)
+        findings += redis.check(settings.redis_url, settings.relay_confirm_lag_seconds)
     if settings.typesense_enabled:
         findings += typesense.check(settings)
     return findings

@@ -85,7 +85,8 @@ GRANT SELECT ON outbox.epochs TO stunity_writer; -- outbox.position()
 GRANT SELECT ON outbox.events, outbox.settings TO stunity_relay;
 GRANT SELECT, INSERT, UPDATE ON outbox.epochs TO stunity_relay;
 GRANT USAGE ON SEQUENCE outbox.relay_fence TO stunity_relay;
-GRANT EXECUTE ON FUNCTION outbox.relay_sleeps, outbox.relay_wakes, outbox.log_events TO stunity_relay;
+GRANT EXECUTE ON FUNCTION outbox.relay_sleeps, outbox.relay_wakes, outbox.relay_open_round, outbox.relay_floor,
+    outbox.log_events TO stunity_relay;
 
 GRANT SELECT ON outbox.events, outbox.epochs, outbox.settings TO stunity_scheduler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox.jobs, outbox.post_counters, outbox.counter_runs TO stunity_scheduler;

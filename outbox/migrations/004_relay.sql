@@ -72,3 +72,14 @@ BEGIN
     END IF;
 END
 $$;
+
+-- An id that every row of the log so far lies below, none of them still uncommitted: for an epoch whose snapshots have
+-- nothing to do with those before it. Waits for those who write now, but users wait behind us for 100 ms at most.
+CREATE FUNCTION outbox.relay_floor() RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms' AS $$
+BEGIN
+    LOCK TABLE outbox.events IN SHARE MODE;
+    RETURN (SELECT coalesce(max(e.id), 0) + 1 FROM outbox.events e);
+END
+$$;
+REVOKE ALL ON FUNCTION outbox.relay_floor, outbox.relay_open_round FROM PUBLIC;

@@ -1,0 +1,78 @@
+"""`stunity relay`: from the log to the streams, as one process."""
+
+from __future__ import annotations
+
+import signal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app import wiring
+from runtime import logs
+from runtime.errors import ConfigurationError
+from runtime.settings import Profile, Settings
+
+if TYPE_CHECKING:
+    from outbox.relay.settings import RelaySettings
+
+
+class Mode(StrEnum):
+    """Where the relay reads."""
+
+    WAL = "wal"
+    POLL = "poll"
+    AUTO = "auto"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+
+    @app.command()
+    def relay(
+        mode: Annotated[
+            Mode, typer.Option(help="wal: logical decoding; poll: any pooler; auto: wal where it can be had.")
+        ] = Mode.AUTO,
+        metrics_port: Annotated[
+            int | None, typer.Option(help="Serve Prometheus metrics on this port of the loopback interface.")
+        ] = None,
+    ) -> None:
+        """Publish committed events to the streams. SIGTERM publishes what has been read, and stops.
+
+        Several may run: one works, the others stand by and take over when it dies.
+        """
+        from outbox.relay.service import Relay
+
+        settings = wiring.load_settings()
+        logs.configure(settings.log_level, process="relay")
+        service = Relay(relay_settings(settings, mode))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: service.stop())
+        if metrics_port is not None:
+            from prometheus_client import start_http_server
+
+            start_http_server(metrics_port, "127.0.0.1")
+        service.run()
+
+
+def relay_settings(settings: Settings, mode: Mode = Mode.AUTO) -> RelaySettings:
+    """The relay's part of the process's settings.
+
+    Raises:
+        ConfigurationError: there is no Redis to publish to.
+    """
+    from outbox.relay.settings import RelaySettings
+
+    if settings.redis_url is None:
+        raise ConfigurationError("REDIS_URL is not set: there are no streams to publish to")
+    given = RelaySettings(
+        database_url=settings.database_url,
+        replication_url=settings.replication_url,
+        redis_url=settings.redis_url,
+        prefix=settings.stream_prefix,
+        mode=mode.value,
+        partitions=settings.stream_partitions,
+        trail_seconds=settings.relay_confirm_lag_seconds,
+        trail_bytes=settings.relay_confirm_lag_bytes,
+    )
+    return given.economical() if settings.stunity_profile is Profile.ECONOMY else given

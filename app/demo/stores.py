@@ -86,3 +86,9 @@ async def embedded(conn: Connection, post_id: str) -> bool:
         await conn.execute("SELECT 1 FROM embeddings.posts WHERE post_id = %s", (post_id,))
     ).fetchone()
     return row is not None
+
+
+async def waiting_texts(conn: Connection) -> int:
+    """Texts that wait for the embedding model."""
+    [(count,)] = await (await conn.execute("SELECT count(*) FROM embeddings.pending")).fetchall()
+    return int(count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,10 +10,12 @@ import httpx
 from rich.console import Console
 
 from app.demo.client import Person
+from app.demo.measure import effect
 from app.demo.report import Report
 from app.demo.scenario import Stage, play
-from app.demo.stores import Member, choose_cast
-from runtime.postgres import connect
+from app.demo.stores import Member, choose_cast, waiting_texts
+from runtime.errors import Retryable
+from runtime.postgres import Connection, connect
 from runtime.redis import open_client
 
 
@@ -24,6 +27,8 @@ async def tour(console: Console, env: Mapping[str, str]) -> bool:
         open_client(env["REDIS_URL"]) as redis,
         httpx.AsyncClient(base_url=env["API_URL"], timeout=10) as http,
     ):
+        with console.status("Waiting until every view holds the network"):
+            await _settled(http, db)
         cast = await choose_cast(db)
 
         def person(member: Member) -> Person:
@@ -35,3 +40,20 @@ async def tour(console: Console, env: Mapping[str, str]) -> bool:
         async for title, outcomes in play(stage):
             report.chapter(title, outcomes)
     return report.verdict()
+
+
+async def _settled(http: httpx.AsyncClient, db: Connection) -> None:
+    """Return when no view lags and no text waits for the model: the times of the tour are then of its own writes.
+
+    Raises:
+        Retryable: it takes more than two minutes.
+    """
+
+    async def at_rest() -> bool:
+        views = (await http.get("/readyz")).json()["consumers"].values()
+        live = all(view["state"] == "live" and view["lagMs"] == 0 for view in views)
+        return live and await waiting_texts(db) == 0
+
+    outcome = await effect("the views hold the network", time.time(), at_rest, timeout=120)
+    if not outcome.ok:
+        raise Retryable(f"the views do not hold the seeded network: {outcome.note}")

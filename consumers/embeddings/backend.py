@@ -7,7 +7,6 @@ retries and saving are `jobs.py`'s.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from consumers.embeddings.schema import Embedding
@@ -23,15 +22,13 @@ class Postponed(Retryable):
 
 
 class Backend(Protocol):
-    """Embeds texts, as a context manager that holds its model or connection.
+    """Embeds texts.
 
     Attributes:
         batch: how many texts to hand over at once.
-        lease: seconds within which it has answered a batch or died.
     """
 
     batch: int
-    lease: float
 
     async def embed(self, texts: Sequence[str]) -> Sequence[Embedding]:
         """The embeddings of the texts, in their order.
@@ -48,6 +45,3 @@ class Quota(Protocol):
 
     async def take(self) -> float:
         """Use one request; gives 0, or the seconds until the next month when none is left."""
-
-
-BackendContext = AbstractAsyncContextManager[Backend]

@@ -33,7 +33,6 @@ class HuggingFaceBackend:
     """One request per batch."""
 
     batch = 32
-    lease = 60.0
 
     def __init__(
         self, http: httpx.AsyncClient, url: str, model: Model, quota: Quota, requests_per_minute: int

@@ -7,7 +7,9 @@ one. Taking and saving is SQL (`queue.py`, `people.py`), the model is `local.py`
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Final
 
@@ -21,6 +23,8 @@ from runtime.errors import ConfigurationError, Permanent, Retryable
 
 log = structlog.get_logger(__name__)
 
+#: Seconds after which the texts of a worker that died are due again.
+LEASE: Final = 6.0
 PEOPLE_PER_TRANSACTION: Final = 50
 #: A backend that is away is asked again after 1, 2, 4 … seconds.
 MAX_BACKOFF: Final = 300.0
@@ -67,7 +71,7 @@ class EmbedJob:
         if not await self._queue.ready():
             return
         while not self._stop.is_set():
-            texts = await self._queue.take(self._backend.batch, self._backend.lease)
+            texts = await self._queue.take(self._backend.batch, LEASE)
             if not texts or not await self._embed(texts):
                 break
         await self._queue.serve_when_complete()
@@ -94,7 +98,8 @@ class EmbedJob:
         if not texts:
             return {}
         try:
-            answer = await self._backend.embed([text.text for text in texts])
+            async with self._holding(texts):
+                answer = await self._backend.embed([text.text for text in texts])
         except (Retryable, ConfigurationError):
             raise
         except Exception as error:
@@ -102,6 +107,22 @@ class EmbedJob:
                 log.exception("embedding_failed", texts=len(texts))
             return await self._ask_halves(texts, error)
         return {text.digest: one for text, one in zip(texts, answer, strict=True)}
+
+    @asynccontextmanager
+    async def _holding(self, texts: Sequence[Text]) -> AsyncIterator[None]:
+        """Prolong the lease as long as the block takes."""
+        keeper = asyncio.create_task(self._prolong([text.digest for text in texts]))
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            await asyncio.wait((keeper,))
+
+    async def _prolong(self, digests: Sequence[bytes]) -> None:
+        while True:
+            await asyncio.sleep(LEASE / 3)
+            with contextlib.suppress(Retryable):  # at worst somebody else embeds them too
+                await self._queue.keep(digests, LEASE)
 
     async def _ask_halves(self, texts: Sequence[Text], error: Exception) -> Mapping[bytes, Embedding]:
         if len(texts) == 1:

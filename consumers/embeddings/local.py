@@ -35,8 +35,7 @@ _PASS: Final = 16
 class LocalBackend:
     """Embeds on the CPU; the model is there after `load`, which the first batch waits for."""
 
-    batch = 64
-    lease = 15.0
+    batch = 32
 
     def __init__(self, model: Model, *, precision: str = "auto", threads: int = 2) -> None:
         self._model = model
@@ -82,6 +81,8 @@ class LocalBackend:
         if isinstance(source, Path):
             os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a folder is complete: no look at the hub
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        # Threads that spin for each other burn the CPU that the rest of the machine needs: half as fast under load.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         import torch
         from sentence_transformers import SentenceTransformer
 

@@ -1,6 +1,7 @@
 """The embedding job's SQL: take texts that wait, save their vectors for whatever has the texts by then.
 
-A text is taken by a lease, not a lock, because embedding takes long; a worker that dies lets the lease run out.
+A text is taken by a short lease, prolonged while the model works on it, not by a lock: no transaction stays open for
+so long, and when a worker dies its texts are soon due again.
 What is queued, and why, is `store.py`'s; running the model is `jobs.py`'s; people's interests are `people.py`'s.
 """
 
@@ -70,12 +71,19 @@ class TextQueue:
             await self._mark_interests(conn, [(kind, key) for kind, key, is_new in saved if is_new])
         return len(saved)
 
+    async def keep(self, hashes: Sequence[bytes], lease: float) -> None:
+        """Go on holding texts for `lease` seconds from now."""
+        async with transaction(self._pool) as conn:
+            await self._run(conn, "lock_texts", hashes=hashes)
+            await self._run(conn, "keep_texts", hashes=hashes, lease=lease)
+
     async def postpone(
         self, hashes: Sequence[bytes], reason: str, seconds: float, *, give_up: bool = False
     ) -> None:
         """Put texts back for later; `give_up` sets those aside that have been tried often enough."""
         async with transaction(self._pool) as conn:
-            params = {"hashes": list(hashes), "error": reason[:500], "delay": seconds}
+            params: dict[str, Any] = {"hashes": list(hashes), "error": reason[:500], "delay": seconds}
+            await self._run(conn, "lock_texts", hashes=list(hashes))
             await self._run(conn, "postpone_texts", **params, give_up=give_up, attempts=MAX_ATTEMPTS)
 
     async def come_back(self) -> None:

@@ -66,6 +66,13 @@ CREATE TABLE embeddings.quota (
     PRIMARY KEY (backend, month)
 );
 
+-- Whether the tables that hold vectors are there and whole: dropping the extension takes their columns along.
+CREATE FUNCTION embeddings.installed() RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT count(*) = 3 FROM pg_attribute
+     WHERE attrelid IN (to_regclass('embeddings.cache'), to_regclass('embeddings.vectors'), to_regclass('embeddings.interests'))
+       AND attname = 'embedding' AND NOT attisdropped
+$$;
+
 -- Make what needs pgvector. Gives NULL when the feature is on, else why it is off.
 CREATE FUNCTION embeddings.install() RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -82,14 +89,10 @@ BEGIN
         RETURN format('pgvector is %s, 0.8.0 or newer is needed', version);
     ELSIF to_regtype('halfvec') IS NULL THEN
         RETURN 'pgvector is in a schema outside of the search_path';
-    ELSIF 3 = (SELECT count(*) FROM pg_attribute
-                WHERE attrelid IN (to_regclass('embeddings.cache'), to_regclass('embeddings.vectors'),
-                                   to_regclass('embeddings.interests'))
-                  AND attname = 'embedding' AND NOT attisdropped) THEN
+    ELSIF embeddings.installed() THEN
         RETURN NULL;
     END IF;
 
-    -- Dropping the extension takes its columns along and leaves the tables.
     DROP VIEW IF EXISTS embeddings.posts;
     DROP TABLE IF EXISTS embeddings.vectors, embeddings.interests, embeddings.cache;
 
@@ -172,7 +175,7 @@ $$;
 CREATE FUNCTION embeddings.semantic_scores(user_id text, post_ids text[]) RETURNS TABLE (post_id text, score real)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    IF to_regclass('embeddings.vectors') IS NULL THEN
+    IF NOT embeddings.installed() THEN
         RETURN;
     END IF;
     RETURN QUERY

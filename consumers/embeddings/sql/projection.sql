@@ -4,7 +4,7 @@
 -- While the view is filled. No row: another owner with a newer generation has written.
 INSERT INTO embeddings.checkpoint AS old (generation, checkpoint, model_id)
 VALUES (%(generation)s, %(checkpoint)s, %(model)s)
-ON CONFLICT (only) DO UPDATE
+ON CONFLICT (single) DO UPDATE
    SET generation = EXCLUDED.generation, checkpoint = EXCLUDED.checkpoint, model_id = EXCLUDED.model_id, updated_at = now()
  WHERE old.generation <= EXCLUDED.generation
 

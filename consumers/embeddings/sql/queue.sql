@@ -55,6 +55,11 @@ DELETE FROM embeddings.cache c
  WHERE c.model_id = %(model)s AND c.content_hash = ANY (%(hashes)s::bytea[])
    AND NOT EXISTS (SELECT FROM embeddings.documents d WHERE d.content_hash = c.content_hash)
 
+-- name: keep_texts
+-- Prolong the lease of texts that are still being embedded.
+UPDATE embeddings.pending SET due_at = clock_timestamp() + make_interval(secs => %(lease)s)
+ WHERE model_id = %(model)s AND content_hash = ANY (%(hashes)s::bytea[]) AND due_at < 'infinity'
+
 -- name: postpone_texts
 UPDATE embeddings.pending
    SET due_at = CASE WHEN %(give_up)s AND attempts >= %(attempts)s THEN 'infinity'

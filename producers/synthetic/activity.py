@@ -165,8 +165,9 @@ class Activity:
 
     def _blocks(self, follows: set[tuple[int, int]]) -> list[tuple[int, int]]:
         rng, chosen = self.size.random("blocks"), set[tuple[int, int]]()
-        for _ in range(self.size.blocks):
-            one, other = rng.sample(range(self.size.users), 2)
+        others = range(self.size.core, self.size.users)
+        for _ in range(self.size.blocks if len(others) > 1 else 0):
+            one, other = rng.sample(others, 2)
             if not {(one, other), (other, one)} & (follows | chosen):
                 chosen.add((one, other))
         return sorted(chosen)

@@ -136,8 +136,7 @@ class PeopleRows:
         size, people, number = self._size, self._people, person.number
         names = people.names(number)
         handle = f"{names[2]}.{names[3]}.{people.user_id(number)[1:]}".lower()
-        # The staff that the rules speak of stays in use.
-        out_of_use = number > 6 * size.schools and rng.random() < 0.03
+        out_of_use = number >= size.core and rng.random() < 0.03
         suspended = (
             size.as_of - timedelta(days=rng.randint(1, 60)) if out_of_use and rng.random() < 0.3 else None
         )
@@ -152,6 +151,7 @@ class PeopleRows:
         words, favourite = lexicon().people, person.subjects[0]
         writer = Writer(rng, favourite, rng.choice(favourite.topics))
         interests = [rng.choice((subject.en, *subject.tags)) for subject in person.subjects]
+        core = person.number < self._size.core
         city = words["schools"][(person.school or 0) % len(words["schools"])][2]
         return (
             writer.say(rng.choice(words["bios"])) if rng.random() < 0.5 else None,
@@ -163,10 +163,10 @@ class PeopleRows:
             (None, ["km"], ["km", "en"])[rng.randrange(3)],
             f"{favourite.en} teacher" if person.role == "TEACHER" else None,
             person.role not in {"STUDENT", "PARENT"} and rng.random() < 0.5,
-            rng.choices(_VISIBILITIES, (30, 55, 8, 7))[0],
+            rng.choices(_VISIBILITIES, (35, 65, 0, 0) if core else (30, 52, 9, 9))[0],
             "SOCIAL_ONLY" if person.school is None else "HYBRID",
             self._privacy(rng),
-            rng.random() >= 0.01,
+            core or rng.random() >= 0.01,
         )  # fmt: skip
 
     def _privacy(self, rng: Random) -> Jsonb | None:

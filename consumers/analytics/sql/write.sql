@@ -55,7 +55,7 @@ RETURNING school_id, date_trunc('hour', time, 'UTC')
 
 -- name: forget_viewers
 -- A deleted person leaves the counts of people, not those of views (upstream keeps the row with a NULL user).
-UPDATE analytics.post_views_ts SET viewer_id = NULL WHERE viewer_id = ANY (%s)
+UPDATE analytics.post_views_ts SET viewer_id = NULL, school_id = NULL WHERE viewer_id = ANY (%s)
 RETURNING post_id, date_trunc('hour', time, 'UTC')
 
 -- name: forget_user_engagements

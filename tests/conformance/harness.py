@@ -1,0 +1,36 @@
+"""What the conformance suite needs to know of a view: how to look into its store, and how to empty it.
+
+Every consumer registers one `Harness` (`harness_<name>.py`). The projection itself is built as the product builds
+it; the content comes straight from the store, without the consumer's own reading code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from runtime.postgres import Pool
+from runtime.settings import Settings
+
+#: Something comparable: the content of a view without what may differ between two equal ones (times, checkpoints).
+Content = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Where to look."""
+
+    settings: Settings
+    pool: Pool
+
+
+class Harness(Protocol):
+    """One view in its store."""
+
+    name: str
+
+    async def content(self, stores: Stores) -> Content:
+        """Everything that the view holds."""
+
+    async def wipe(self, stores: Stores) -> None:
+        """Take everything away, as a disk that died would."""

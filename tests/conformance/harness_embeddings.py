@@ -1,0 +1,28 @@
+"""Embeddings: which text stands behind which thing. The vectors are the worker's, and queued texts may be left over."""
+
+from __future__ import annotations
+
+from tests.conformance.harness import Content, Stores
+
+
+class EmbeddingsHarness:
+    """Looks at the tables of schema `embeddings`."""
+
+    name = "embeddings"
+
+    async def content(self, stores: Stores) -> Content:
+        """Hash of the text by thing; every text must be queued or have its vector."""
+        async with stores.pool.connection() as conn:
+            rows = await (
+                await conn.execute(
+                    """SELECT d.kind, d.id, encode(d.content_hash, 'hex'),
+                              EXISTS (SELECT FROM embeddings.pending p WHERE p.content_hash = d.content_hash)
+                         FROM embeddings.documents d"""
+                )
+            ).fetchall()
+        return {f"{kind}/{key}": {"text": digest, "queued": queued} for kind, key, digest, queued in rows}
+
+    async def wipe(self, stores: Stores) -> None:
+        """Empty every table."""
+        async with stores.pool.connection() as conn:
+            await conn.execute("SELECT embeddings.forget()")

@@ -52,7 +52,10 @@ class SearchProjection:
         self._checkpoint = Checkpoint(store, prefix, clock)
 
     async def prepare(self) -> None:
-        """Make the collections and aliases that are missing; a new collection starts from nothing."""
+        """Make the collections and aliases that are missing, and drop those with the fields of before.
+
+        A new collection starts from nothing; until the engine has filled it, reads go to PostgreSQL.
+        """
         present = await self._store.collections()
         if self._checkpoint.collection not in present:
             await self._checkpoint.create()
@@ -66,6 +69,8 @@ class SearchProjection:
             name, target = schema.alias(self._prefix, kind), schema.collection(self._prefix, kind)
             if aliases.get(name) != target:
                 await self._store.point(name, target)
+        for outdated in schema.outdated(self._prefix, present):
+            await self._store.drop(outdated)
 
     async def read_checkpoint(self) -> str | None:
         """The engine's checkpoint as the index has it."""

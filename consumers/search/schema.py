@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, Final, Literal, get_args
 
 Kind = Literal["posts", "users", "clubs", "courses"]
@@ -113,6 +114,13 @@ def collection(prefix: str, kind: Kind) -> str:
     """The name of the collection with today's fields."""
     digest = hashlib.sha256(json.dumps(_FIELDS[kind], sort_keys=True).encode()).hexdigest()[:8]
     return f"{prefix}_{kind}_{digest}"
+
+
+def outdated(prefix: str, names: Iterable[str]) -> list[str]:
+    """Those of these collections that are ours and have other fields than today's."""
+    todays = {collection(prefix, kind) for kind in KINDS}
+    ours = re.compile(rf"{re.escape(prefix)}_({'|'.join(KINDS)})_[0-9a-f]{{8}}")
+    return [name for name in names if ours.fullmatch(name) and name not in todays]
 
 
 def definition(prefix: str, kind: Kind) -> dict[str, Any]:

@@ -272,3 +272,15 @@ async def test_aliases_name_todays_collections(index: Index, store: Typesense, s
     assert await store.aliases() == {
         alias(prefix, kind): collection(prefix, kind) for kind in ("posts", "users", "clubs", "courses")
     }
+
+
+async def test_collections_with_the_fields_of_before_are_dropped(
+    index: Index, store: Typesense, settings: Settings
+) -> None:
+    before, foreign = f"{settings.stream_prefix}_posts_0123abcd", f"{settings.stream_prefix}_posts_of_others"
+    for name in (before, foreign):
+        await store.create({"name": name, "fields": [{"name": "title", "type": "string"}]})
+    await index.projection.prepare()
+    names = await store.collections()
+    assert before not in names
+    assert foreign in names

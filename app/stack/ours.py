@@ -17,6 +17,9 @@ from app.stack import privileges
 from app.stack.ports import HOST
 from app.stack.process import Command
 
+#: Longer than any of them takes to finish what it has begun.
+_GRACE = 30.0
+
 CONSUMERS = ("search", "embeddings", "feeds", "analytics")
 
 
@@ -46,7 +49,8 @@ class OurProcess:
         """The command with the stack's settings."""
         # Two arenas: a process with many threads otherwise keeps a hundred megabytes that it does not use.
         environment = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2", **self.environment}
-        return Command([*privileges.dies_with_parent("TERM"), *stunity(*self.arguments)], env=environment)
+        command = [*privileges.dies_with_parent("TERM"), *stunity(*self.arguments)]
+        return Command(command, env=environment, grace=_GRACE)
 
     def problem(self) -> str | None:
         """It has no address of its own: alive is well. The API's /readyz tells how far consumers are."""

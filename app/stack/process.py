@@ -11,7 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+import structlog
+
 from runtime.errors import ConfigurationError
+
+_log = structlog.get_logger()
 
 _LARGE_LOG = 32 << 20
 
@@ -104,9 +108,10 @@ class Process:
 
     def wait(self, impatient: Callable[[], bool] = lambda: False) -> None:
         """Wait for the end; kill after the grace period, or as soon as `impatient` says so."""
-        deadline = time.monotonic() + self._command.grace
+        began = time.monotonic()
         while self._child and self.exit_code is None:
-            if impatient() or time.monotonic() > deadline:
+            if impatient() or time.monotonic() > began + self._command.grace:
+                _log.warning("part_killed", part=self.server.name, after=round(time.monotonic() - began, 1))
                 self.kill()
             time.sleep(0.02)
 

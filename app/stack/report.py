@@ -58,7 +58,8 @@ def addresses(console: Console, found: StackState) -> None:
     environment = found.environment
     if any(part.name == "api" for part in found.parts):
         console.print(
-            f"API      {environment['API_URL']}  (reference: {environment['API_URL']}/openapi.json)", highlight=False
+            f"API      {environment['API_URL']}  (reference: {environment['API_URL']}/openapi.json)",
+            highlight=False,
         )
         console.print(f"console  {environment['CONSOLE_URL']}", highlight=False)
     console.print('settings eval "$(stunity env)"', highlight=False)

@@ -77,7 +77,7 @@ def processes(logs: Path, environment: Mapping[str, str], api_port: int) -> list
     names: list[tuple[str, tuple[str, ...]]] = []
     if environment.get("REDIS_URL"):
         names.append(("relay", ("relay",)))
-        names.extend((f"consume-{name}", ("consume", name)) for name in _consumers(environment))
+        names.extend((name, ("consume", name)) for name in _consumers(environment))
     names.extend([("worker", ("worker",)), ("scheduler", ("scheduler",))])
     api = ("api", "--host", HOST, "--port", str(api_port))
     return [

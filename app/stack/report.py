@@ -141,10 +141,8 @@ def _cells(part: dict[str, Any], readiness: dict[str, Any] | None) -> list[str]:
 def consumer_lag(readiness: dict[str, Any] | None, part: str) -> float | None:
     """The lag of the consumer that `part` runs, if the API tells it."""
     consumers = (readiness or {}).get("consumers")
-    if not isinstance(consumers, dict) or not part.startswith("consume-"):
-        return None
-    entry = consumers.get(part.removeprefix("consume-"))
-    lag = entry.get("lagMs", entry.get("lag_ms")) if isinstance(entry, dict) else None
+    entry = consumers.get(part) if isinstance(consumers, dict) else None
+    lag = entry.get("lagMs") if isinstance(entry, dict) else None
     return float(lag) if isinstance(lag, int | float) else None
 
 

@@ -108,7 +108,7 @@ async def test_every_part_is_killed_in_the_middle_of_the_writes(stack: Stack) ->
     writer.join(timeout=120)
     assert writer.failure is None, writer.failure
     assert writer.done == WRITES
-    await until(lambda: all(part["state"] == "running" for part in stack.status()["parts"]), timeout=60)
+    await until(lambda: all(part["state"] == "ready" for part in stack.status()["parts"]), timeout=60)
     await until(
         lambda: stores.published().keys() >= stores.logged(), timeout=60, what="every event is published"
     )

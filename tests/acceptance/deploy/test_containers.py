@@ -10,6 +10,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
+from app import views
 from app.cli import build
 from app.stack import ours
 from runtime.settings import Settings
@@ -35,6 +36,10 @@ def test_the_same_processes_as_in_the_embedded_stack(processes: dict[str, Any], 
     everything = {"REDIS_URL": "redis://x", "TYPESENSE_HOST": "x"}
     embedded = {process.name for process in ours.processes(tmp_path, everything, 1)}
     assert set(processes) == embedded | {"migrate"}
+
+
+def test_every_view_has_its_process() -> None:
+    assert ours.CONSUMERS == views.CONSUMERS
 
 
 def test_every_command_exists(processes: dict[str, Any]) -> None:

@@ -76,8 +76,8 @@ def test_processes_follow_the_stores(plan: Make, tmp_path: Path) -> None:
     def names(made: Plan) -> list[str]:
         return [process.name for process in ours.processes(tmp_path, made.environment, made.api_port)]
 
-    consumers = ["consume-search", "consume-embeddings", "consume-feeds", "consume-analytics"]
+    consumers = ["search", "embeddings", "feeds", "analytics"]
     assert names(plan()) == ["relay", *consumers, "worker", "scheduler", "api"]
     assert names(plan(Options(typesense=False))) == ["relay", *consumers[1:], "worker", "scheduler", "api"]
     assert names(plan(Options(valkey=False))) == ["worker", "scheduler", "api"]
-    assert "consume-embeddings" not in names(plan(embedding_backend="none"))
+    assert "embeddings" not in names(plan(embedding_backend="none"))

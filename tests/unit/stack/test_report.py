@@ -15,7 +15,7 @@ READYZ = {"consumers": {"search": {"state": "live", "lagMs": 1234, "deadLetters"
 
 def _state() -> StackState:
     parts = [
-        PartReport(name="consume-search", state="ready", process=state.myself(), restarts=2, log="s.log"),
+        PartReport(name="search", state="ready", process=state.myself(), restarts=2, log="s.log"),
         PartReport(name="relay", state="restarting", problem="exit 2: no [slot] " + "x" * 100, log="r.log"),
     ]
     environment = {"STUNITY_HOME": "/home", "JWT_SECRET": "it's secret", "API_URL": "http://127.0.0.1:1"}
@@ -33,7 +33,7 @@ def test_the_document_has_no_secrets_and_is_ready_only_when_every_part_is() -> N
 def test_the_table_shows_lag_and_restarts_within_80_columns() -> None:
     out = io.StringIO()
     Console(file=out, width=80).print(report.table(report.document(_state(), READYZ)))
-    (line,) = [line for line in out.getvalue().splitlines() if "consume-search" in line]
+    (line,) = [line for line in out.getvalue().splitlines() if line.lstrip().startswith("search")]
     assert line.split()[-2:] == ["2", "1,234"]
     assert any("no [slot]" in remark for remark in report.remarks(_state()))
 

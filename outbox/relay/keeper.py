@@ -97,6 +97,7 @@ class Keeper:
         self._wakeup.set()
         if self._thread.is_alive():
             self._thread.join(10)
+        self._wakeup.close()
 
     def finish(self) -> None:
         """End the thread, and write down where Redis stands."""

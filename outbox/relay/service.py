@@ -43,12 +43,18 @@ class Relay:
         self._context.wakeup.set()
 
     def run(self) -> None:
-        """Relay until `stop`.
+        """Relay until `stop`; once.
 
         Raises:
             ConfigurationError: the schema is not there.
             RelayInvariantBroken: what must never happen.
         """
+        try:
+            self._run_sessions()
+        finally:
+            self._context.wakeup.close()
+
+    def _run_sessions(self) -> None:
         backoff = self._context.backoff()
         while not self._context.stop.is_set():
             began = time.monotonic()

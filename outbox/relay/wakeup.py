@@ -18,7 +18,7 @@ class Wakeup:
 
     def set(self) -> None:
         """Wake the owner."""
-        with suppress(BlockingIOError, OSError):  # full: it is awake; closed: it is gone
+        with suppress(OSError):  # full: it is awake; closed: it is gone
             self._there.send(b"!")
 
     def wait(self, timeout: float, sockets: Sequence[int] = ()) -> bool:

@@ -1,42 +1,33 @@
-"""What people do: follow, block, view, like, comment, bookmark, try quizzes. Heavy tails, after the post was written.
-
-Drawn a column at a time; nobody does anything with a post that they cannot see, nor likes or follows twice.
-"""
+"""What people do with posts: view, like, comment, bookmark, try quizzes. How it is drawn stands in `actions.py`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from psycopg.types.json import Jsonb
 
-from producers.synthetic.audience import EVERYBODY, Audiences, Ints
+from producers.synthetic.actions import Actions, draw
+from producers.synthetic.audience import Audiences
 from producers.synthetic.people import People
 from producers.synthetic.posts import Counters, Floats, Posts
 from producers.synthetic.prose import Writer
-from producers.synthetic.size import DAYS
 from producers.synthetic.table import Rows, Table
 
-_END: Final = DAYS * 86_400
 _REACTIONS: Final = ("LIKE", "LIKE", "LIKE", "LIKE", "INSIGHTFUL", "INSIGHTFUL", "CELEBRATE", "SMART_TAKE")
 _SOURCES: Final = ("feed",) * 7 + ("post_detail", "post_detail", "direct", "share")
 _SAMPLED_DURATION: Final = 3  # what upstream's mobile app sends with every view of its one-in-five sample
 _SAMPLE_WEIGHT: Final = 5
 
-
-class Actions(NamedTuple):
-    """Who did something with which post, and when (seconds after the beginning), in that order."""
-
-    post: Ints
-    user: Ints
-    second: Ints
-
-    @property
-    def total(self) -> int:
-        """How many."""
-        return len(self.post)
+_LIKES: Final = ("id", "postId", "userId", "reactionType", "createdAt")
+_COMMENTS: Final = ("id", "postId", "authorId", "content", "parentId", "createdAt", "updatedAt")
+_BOOKMARKS: Final = ("id", "postId", "userId", "createdAt")
+_ATTEMPTS: Final = ("id", "quizId", "userId", "answers", "score", "pointsEarned", "passed", "submittedAt")
+_VIEWS: Final = ("id", "postId", "userId", "viewedAt", "duration", "source")
 
 
 class Activity:
@@ -51,22 +42,22 @@ class Activity:
     @cached_property
     def likes(self) -> Actions:
         """One per person and post."""
-        return self._act("likes", self.size.likes, self._posts.appeal)
+        return self._draw("likes", self.size.likes, self._posts.appeal)
 
     @cached_property
     def comments(self) -> Actions:
         """At most one per person, post and hour."""
-        return self._act("comments", self.size.comments, self._posts.appeal, hourly=True)
+        return self._draw("comments", self.size.comments, self._posts.appeal, hourly=True)
 
     @cached_property
     def bookmarks(self) -> Actions:
         """One per person and post."""
-        return self._act("bookmarks", self.size.bookmarks, self._posts.appeal)
+        return self._draw("bookmarks", self.size.bookmarks, self._posts.appeal)
 
     @cached_property
     def views(self) -> Actions:
         """One per person, post and hour."""
-        return self._act("views", self.size.views, self._posts.appeal, hourly=True)
+        return self._draw("views", self.size.views, self._posts.appeal, hourly=True)
 
     @cached_property
     def attempts(self) -> Actions:
@@ -74,7 +65,7 @@ class Activity:
         appeal = np.zeros(self.size.posts)
         quizzes = [post.number for post in self._posts.quizzes]
         appeal[quizzes] = self._posts.appeal[quizzes]
-        return self._act("attempts", self.size.attempts, appeal)
+        return self._draw("attempts", self.size.attempts, appeal)
 
     @cached_property
     def counters(self) -> Counters:
@@ -87,99 +78,23 @@ class Activity:
         )
 
     @cached_property
-    def _sampled(self) -> Any:
+    def _sampled(self) -> NDArray[np.bool_]:
         return self.size.generator("sampled").random(self.views.total) < 0.3
 
-    def follows(self) -> tuple[Ints, Ints]:
-        """Followers and those whom they follow: mostly in one's own school, and a few have most followers."""
-        users, wanted = self.size.users, min(self.size.follows, self.size.users * (self.size.users - 1) // 4)
-        generator = self.size.generator("follows")
-        schools = np.array(
-            [EVERYBODY if person.school is None else person.school for person in self._people.everybody]
-        )
-        pairs = np.empty(0, dtype=np.int64)
-        for _ in range(20):
-            follower = generator.integers(0, users, 2 * wanted)
-            groups = np.where(generator.random(len(follower)) < 0.8, schools[follower], EVERYBODY)
-            followed = self._audiences.draw(groups, generator)
-            new = (follower * users + followed)[follower != followed]
-            pairs = _first_of_each(np.concatenate([pairs, new]))
-            if len(pairs) >= wanted:
-                break
-        return pairs[:wanted] // users, pairs[:wanted] % users
-
     def tables(self) -> list[Table]:
-        """Six tables, in the order of their foreign keys."""
+        """Five tables, in the order of their foreign keys."""
         return [
-            Table("likes", ("id", "postId", "userId", "reactionType", "createdAt"), self._like_rows, self.likes.total),
-            Table(
-                "comments", ("id", "postId", "authorId", "content", "parentId", "createdAt", "updatedAt"),
-                self._comment_rows, self.comments.total,
-            ),
-            Table("bookmarks", ("id", "postId", "userId", "createdAt"), self._bookmark_rows, self.bookmarks.total),
-            Table(
-                "quiz_attempts",
-                ("id", "quizId", "userId", "answers", "score", "pointsEarned", "passed", "submittedAt"),
-                self._attempt_rows, self.attempts.total,
-            ),
-            Table(
-                "post_views", ("id", "postId", "userId", "viewedAt", "duration", "source"), self._view_rows,
-                self.views.total,
-            ),
-        ]  # fmt: skip
+            Table("likes", _LIKES, self._like_rows, self.likes.total),
+            Table("comments", _COMMENTS, self._comment_rows, self.comments.total),
+            Table("bookmarks", _BOOKMARKS, self._bookmark_rows, self.bookmarks.total),
+            Table("quiz_attempts", _ATTEMPTS, self._attempt_rows, self.attempts.total),
+            Table("post_views", _VIEWS, self._view_rows, self.views.total),
+        ]
 
-    def social_tables(self) -> list[Table]:
-        """Follows and blocks."""
-        follower, followed = self.follows()
-        pairs = set(zip(follower.tolist(), followed.tolist(), strict=True))
-        blocks = self._blocks(pairs)
-        return [
-            Table(
-                "follows", ("id", "followerId", "followingId", "createdAt"),
-                lambda: self._pair_rows("f", zip(follower.tolist(), followed.tolist(), strict=True)), len(pairs),
-            ),
-            Table(
-                "user_blocks", ("id", "blockerId", "blockedId", "createdAt"),
-                lambda: self._pair_rows("x", iter(blocks)), len(blocks),
-            ),
-        ]  # fmt: skip
+    def _draw(self, area: str, wanted: int, appeal: Floats, *, hourly: bool = False) -> Actions:
+        return draw(self._posts, self._audiences, area, wanted, appeal, hourly=hourly)
 
-    def _act(self, area: str, wanted: int, appeal: Floats, *, hourly: bool = False) -> Actions:
-        """Up to `wanted` distinct actions; a small network may not have that many different ones."""
-        generator, posts = self.size.generator(area), self._posts
-        empty = np.empty(0, dtype=np.int64)
-        kept = Actions(empty, empty, empty)
-        if wanted == 0 or not appeal.any():
-            return kept
-        chances = appeal / appeal.sum()
-        for _ in range(6):
-            post = generator.choice(len(chances), size=max(wanted // 2, 100) + wanted - kept.total, p=chances)
-            user = self._audiences.draw(posts.audience[post], generator)
-            second = posts.seconds[post] + ((_END - posts.seconds[post]) * generator.random(len(post)) ** 3)
-            new = Actions(post, user, second.astype(np.int64))
-            kept = _distinct(Actions(*map(np.concatenate, zip(kept, new, strict=True))), hourly)
-            if kept.total >= wanted:
-                break
-        order = np.argsort(kept.second[:wanted], kind="stable")
-        return Actions(*(column[:wanted][order] for column in kept))
-
-    def _blocks(self, follows: set[tuple[int, int]]) -> list[tuple[int, int]]:
-        rng, chosen = self.size.random("blocks"), set[tuple[int, int]]()
-        others = range(self.size.core, self.size.users)
-        for _ in range(self.size.blocks if len(others) > 1 else 0):
-            one, other = rng.sample(others, 2)
-            if not {(one, other), (other, one)} & (follows | chosen):
-                chosen.add((one, other))
-        return sorted(chosen)
-
-    def _pair_rows(self, kind: str, pairs: Any) -> Rows:
-        for number, (one, other) in enumerate(pairs):
-            second = self.size.random(kind, number).randrange(_END)
-            yield (
-                self.size.id(kind, number), self._people.user_id(one), self._people.user_id(other), self._at(second),
-            )  # fmt: skip
-
-    def _each(self, actions: Actions) -> Any:
+    def _each(self, actions: Actions) -> Iterator[tuple[int, str, str, datetime]]:
         columns = (actions.post.tolist(), actions.user.tolist(), actions.second.tolist())
         for number, (post, user, second) in enumerate(zip(*columns, strict=True)):
             yield number, self.size.id("p", post), self._people.user_id(user), self._at(second)
@@ -230,15 +145,3 @@ class Activity:
 
     def _at(self, second: int) -> datetime:
         return self.size.began + timedelta(seconds=second)
-
-
-def _distinct(actions: Actions, hourly: bool) -> Actions:
-    key = actions.post * (actions.user.max() + 1) + actions.user
-    if hourly:
-        key = key * (DAYS * 24 + 1) + actions.second // 3_600
-    first = np.sort(np.unique(key, return_index=True)[1])
-    return Actions(*(column[first] for column in actions))
-
-
-def _first_of_each(values: Ints) -> Ints:
-    return values[np.sort(np.unique(values, return_index=True)[1])]

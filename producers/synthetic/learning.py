@@ -62,7 +62,7 @@ class Learning:
         return [
             Membership(club, user)
             for club in range(self.size.clubs)
-            for user in self._some(club, "members", self._club_school(club), self._club_owner(club).number)
+            for user in self._some(club, "members", self._club_school(club), self._owners[club].number)
         ]
 
     @cached_property
@@ -92,10 +92,16 @@ class Learning:
         place = club % (self.size.schools + 1)
         return None if place == self.size.schools else place
 
-    def _club_owner(self, club: int) -> Person:
-        school = self._club_school(club)
-        candidates = self._people.with_role("TEACHER", "STUDENT", school=school)
-        return self.size.random("club", club).choice(candidates)
+    @cached_property
+    def _owners(self) -> list[Person]:
+        schools = [*range(self.size.schools), None]
+        candidates = {
+            school: self._people.with_role("TEACHER", "STUDENT", school=school) for school in schools
+        }
+        return [
+            self.size.random("club", club).choice(candidates[self._club_school(club)])
+            for club in range(self.size.clubs)
+        ]
 
     def _instructor(self, course: int) -> Person:
         return self._teachers[course % len(self._teachers)]
@@ -112,7 +118,7 @@ class Learning:
     def _club_rows(self) -> Rows:
         words = lexicon().learning
         for club in range(self.size.clubs):
-            rng, owner = self.size.random("club-row", club), self._club_owner(club)
+            rng, owner = self.size.random("club-row", club), self._owners[club]
             subject = owner.subjects[0]
             writer, language = self._writer(rng, owner)
             when = self._early(rng)
@@ -141,7 +147,7 @@ class Learning:
         words = lexicon().learning
         for number in range(_MATERIALS_PER_CLUB * self.size.clubs):
             club = number // _MATERIALS_PER_CLUB
-            rng, owner = self.size.random("material", number), self._club_owner(club)
+            rng, owner = self.size.random("material", number), self._owners[club]
             writer, language = self._writer(rng, owner)
             when = self._early(rng)
             yield (

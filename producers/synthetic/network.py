@@ -11,6 +11,7 @@ from producers.synthetic.people import People, Person
 from producers.synthetic.people_rows import PeopleRows
 from producers.synthetic.posts import Posts
 from producers.synthetic.size import Size
+from producers.synthetic.social import Social
 from producers.synthetic.table import Table
 
 
@@ -23,6 +24,7 @@ class Network:
         audiences = Audiences(self.people, size.generator("audiences"))
         self.posts = Posts(self.people, audiences)
         self.activity = Activity(self.people, self.posts, audiences)
+        self.social = Social(self.people, audiences)
         self.learning = Learning(self.people, audiences)
 
     def tables(self) -> list[Table]:
@@ -31,7 +33,7 @@ class Network:
             *PeopleRows(self.people).tables(),
             *self.learning.club_tables(),
             *self.posts.tables(self.activity.counters),
-            *self.activity.social_tables(),
+            *self.social.tables(),
             *self.learning.tables(),
             *self.activity.tables(),
         ]

@@ -68,9 +68,7 @@ class Posts:
         self.size = people.size
         self._people = people
         self._audiences = audiences
-        self._staff = [
-            p for p in people.teaching() or people.everybody if p.school is not None
-        ] or people.everybody
+        self._staff = people.teaching() or people.everybody
 
     @cached_property
     def seconds(self) -> Ints:

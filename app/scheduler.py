@@ -12,11 +12,13 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import structlog
 
 from outbox import counters, partitions
+from runtime import jobs
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Connection, Pool
 from runtime.settings import Profile
@@ -137,6 +139,15 @@ def outbox_chores(profile: Profile) -> list[Chore]:
         Chore("counters", timedelta(seconds=2 * slower), _count_engagement),
         Chore("view_counters", timedelta(seconds=15 * slower), _count_views),
     ]
+
+
+def job_chores(actors: Sequence[tuple[str, str, timedelta]]) -> list[Chore]:
+    """Recurring work of the worker, which the chore only asks for. Actors by name, queue and how often."""
+    return [Chore(name, every, partial(_ask, name, queue)) for name, queue, every in actors]
+
+
+async def _ask(actor: str, queue: str, conn: Connection) -> str:
+    return await jobs.enqueue(conn, actor, queue=queue, once="chore")
 
 
 async def _count_engagement(conn: Connection) -> str:

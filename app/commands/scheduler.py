@@ -24,11 +24,13 @@ def register(app: typer.Typer) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    from app.scheduler import Scheduler, outbox_chores
+    from app.scheduler import Scheduler, job_chores, outbox_chores
+    from consumers.embeddings.wiring import CHORES
     from runtime.postgres import open_pool
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with open_pool(settings.database_url, max_size=2, name="stunity-scheduler") as pool:
-        await Scheduler(pool, outbox_chores(settings.stunity_profile)).run(stop)
+        chores = [*outbox_chores(settings.stunity_profile), *job_chores(CHORES)]
+        await Scheduler(pool, chores).run(stop)

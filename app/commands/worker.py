@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from typing import Annotated
 
@@ -27,6 +28,9 @@ def register(app: typer.Typer) -> None:
         """Run heavy and long jobs: embeddings, interests, rebuilds. SIGTERM lets running ones finish."""
         settings = wiring.load_settings()
         logs.configure(settings.log_level, process="worker")
+        logging.getLogger("psycopg.pool").setLevel(
+            logging.ERROR
+        )  # dramatiq says once that PostgreSQL is away
         asyncio.run(_serve(settings, queues or [], threads))
 
 

@@ -5,6 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+import structlog
 
 from consumers.embeddings.backend import Backend
 from consumers.embeddings.huggingface import huggingface_backend
@@ -18,6 +22,11 @@ from consumers.embeddings.store import EmbeddingStore, Policy
 from runtime.jobs import Actor
 from runtime.postgres import Pool, open_pool
 from runtime.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+#: Jobs that nobody asks for by writing: name, queue, how often.
+CHORES: Final = ((PRUNE, QUEUE, timedelta(days=1)),)
 
 
 def why_off(settings: Settings) -> str | None:
@@ -41,9 +50,10 @@ async def projection(settings: Settings, pool: Pool) -> AsyncIterator[Embeddings
 
 @asynccontextmanager
 async def actors(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Sequence[Actor]]:
-    """The jobs, with the model if it runs here; none when the feature is off."""
-    if why_off(settings):
-        yield ()
+    """The jobs, with the model if it runs here. With the feature off they are there and do nothing."""
+    if reason := why_off(settings):
+        log.warning("semantic_features_off", reason=reason)
+        yield _idle_actors()
         return
     model = _model(settings)
     async with (
@@ -63,6 +73,15 @@ async def actors(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Seque
             Actor(INTERESTS, build, queue=QUEUE, priority=20, max_retries=None, at_start=True),
             Actor(PRUNE, prune, queue=QUEUE),
         )
+
+
+def _idle_actors() -> Sequence[Actor]:
+    """For requests from the time when the feature was on, and for chores."""
+
+    async def nothing() -> None:
+        """There is no model."""
+
+    return tuple(Actor(name, nothing, queue=QUEUE) for name in (EMBED, INTERESTS, PRUNE))
 
 
 def _model(settings: Settings) -> Model:

@@ -19,11 +19,6 @@ from runtime.postgres import Connection, connect
 
 T = TypeVar("T")
 
-Tables = Annotated[
-    str | None, typer.Option("--tables", help="Only these, separated by commas. All by default.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-
 
 class PolicyName(StrEnum):
     """What happens to a write whose event cannot be written."""
@@ -32,20 +27,38 @@ class PolicyName(StrEnum):
     WARN = "warn"
 
 
+Tables = Annotated[
+    str | None, typer.Option("--tables", help="Only these, separated by commas. All by default.")
+]
+Policy = Annotated[
+    PolicyName | None,
+    typer.Option(
+        help="When an event cannot be written: `abort` fails the write too, `warn` notes the gap. Kept."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
 def register(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(no_args_is_help=True, help="Triggers on the upstream tables that write the outbox.")
     app.add_typer(group, name="capture")
-    for command in (install, status, remove, policy):
+    for command in (install, status, remove):
         group.command()(command)
 
 
-def install(tables: Tables = None, as_json: AsJson = False) -> None:
+def install(tables: Tables = None, policy: Policy = None, as_json: AsJson = False) -> None:
     """Put the triggers on, or renew them. The school goes on writing; filled tables ask for a first fill.
 
     Exit 1 when a table was refused; the reason stands beside it.
     """
-    _report(_run(lambda conn: capture.install(conn, _names(tables))), as_json)
+
+    async def work(conn: Connection) -> list[capture.Outcome]:
+        if policy is not None:
+            await capture.set_policy(conn, policy.value)
+        return await capture.install(conn, _names(tables))
+
+    _report(_run(work), as_json)
 
 
 def remove(tables: Tables = None, as_json: AsJson = False) -> None:
@@ -63,17 +76,6 @@ def status(as_json: AsJson = False) -> None:
         typer.echo(f"policy: {found.policy}; writes without their event: {found.gaps}")
     if any(table.state not in ("installed", "absent") for table in found.tables):
         raise typer.Exit(1)
-
-
-def policy(
-    name: Annotated[
-        PolicyName,
-        typer.Argument(help="abort: the write fails too. warn: it goes through, the gap is noted."),
-    ],
-) -> None:
-    """What happens to a write whose event cannot be written: `abort` loses nothing and is the default."""
-    _run(lambda conn: capture.set_policy(conn, name.value))
-    typer.echo(f"policy: {name}")
 
 
 def _run(work: Callable[[Connection], Awaitable[T]]) -> T:

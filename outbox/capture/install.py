@@ -86,15 +86,23 @@ async def remove(conn: Connection, tables: Iterable[str] | None = None) -> list[
 
 
 async def read_policy(conn: Connection) -> Policy:
-    """What happens to a write whose event cannot be written."""
-    async with conn.transaction():
-        found = await conn.execute("SELECT value FROM outbox.settings WHERE name = 'capture_policy'")
-        row = await found.fetchone()
+    """What happens to a write whose event cannot be written.
+
+    Raises:
+        ConfigurationError: the database has no outbox yet.
+    """
+    try:
+        async with conn.transaction():
+            found = await conn.execute("SELECT value FROM outbox.settings WHERE name = 'capture_policy'")
+            row = await found.fetchone()
+    except psycopg.errors.UndefinedTable:
+        raise ConfigurationError("the database has no outbox yet: run `stunity migrate` first") from None
     return "warn" if row == ("warn",) else "abort"
 
 
 async def set_policy(conn: Connection, policy: Policy) -> None:
     """Store the policy and write it into the functions; takes no lock on any upstream table."""
+    await read_policy(conn)
     async with conn.transaction():
         await conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
         await conn.execute("UPDATE outbox.settings SET value = %s WHERE name = 'capture_policy'", (policy,))

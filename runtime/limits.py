@@ -112,7 +112,8 @@ class RateLimits:
 def rate_limiter(state: Any) -> RateLimiter:
     """The limiter of this process, made at its first use."""
     if not hasattr(state, "rate_limiter"):
-        state.rate_limiter = RateLimiter(getattr(state, "redis", None), state.settings.stream_prefix)
+        client, breakers = getattr(state, "redis", None), getattr(state, "breakers", None)
+        state.rate_limiter = RateLimiter(client, state.settings.stream_prefix, breakers)
     limiter: RateLimiter = state.rate_limiter
     return limiter
 

@@ -23,6 +23,8 @@ from runtime.errors import Retryable
 from runtime.redis import TRANSIENT, Client
 
 _LUA: Final = Path(__file__).parent / "lua"
+#: A script with so many posts takes Redis some ten milliseconds.
+_POSTS_PER_SCRIPT: Final = 100
 _CAPS: Final = {
     "public": schema.PUBLIC_CAP,
     "school": schema.SCHOOL_CAP,
@@ -93,13 +95,21 @@ class FeedStore:
         return checkpoint.decode() if checkpoint and incarnation == self._incarnation else None
 
     async def apply(self, changes: Changes, checkpoint: str, generation: int) -> None:
-        """Write a batch with its checkpoint, in one script.
+        """Write a batch, and with its last part the checkpoint.
+
+        A script keeps everybody else waiting, so a large batch goes out in parts; each checks the generation.
 
         Raises:
             Retryable: Redis is away.
             StoreForgot: Redis has lost the view since `prepare`.
             StaleOwner: a newer generation has written.
         """
+        *parts, last = _parts(changes)
+        for part in parts:
+            await self._run(part, "", generation)
+        await self._run(last, checkpoint, generation)
+
+    async def _run(self, changes: Changes, checkpoint: str, generation: int) -> None:
         text = orjson.dumps(
             {
                 "posts": [(post.id, post.static, post.counts) for post in changes.posts],
@@ -173,6 +183,13 @@ class FeedStore:
         key = f"{schema.viewer_root(self._prefix, viewer)}profile"
         with _translated():
             await self._client.set(key, text, ex=schema.PROFILE_TTL)
+
+
+def _parts(changes: Changes) -> list[Changes]:
+    """The changes in the sizes of one script; viewers' versions move last, when the posts are there."""
+    starts = range(0, max(len(changes.posts), 1), _POSTS_PER_SCRIPT)
+    parts = [Changes(changes.posts[start : start + _POSTS_PER_SCRIPT]) for start in starts]
+    return [*parts[:-1], Changes(parts[-1].posts, changes.gone, changes.moved)]
 
 
 async def _awaited(reply: Any) -> Any:

@@ -58,7 +58,8 @@ def presence(request: Request) -> Presence:
     """Presence in this process, made at its first use."""
     state = request.app.state
     if not hasattr(state, "presence"):
-        state.presence = Presence(state.pool, getattr(state, "redis", None), state.settings.stream_prefix)
+        client, breakers = getattr(state, "redis", None), getattr(state, "breakers", None)
+        state.presence = Presence(state.pool, client, state.settings.stream_prefix, breakers)
     made: Presence = state.presence
     return made
 

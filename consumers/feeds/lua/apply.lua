@@ -1,7 +1,7 @@
 -- Write one batch of posts, move the versions that it touches, and store the checkpoint: all or nothing.
 --
 -- KEYS[1] <root>meta
--- ARGV    root, incarnation, generation, checkpoint, changes (JSON):
+-- ARGV    root, incarnation, generation, checkpoint (empty: there is more of the batch), changes (JSON):
 --         posts    [{id, static, counts}, ...]  what stands in the truth now
 --         gone     [id, ...]                    what does not
 --         moved    [version, ...]               viewers whose profile or interests have changed
@@ -47,16 +47,18 @@ local function pools_of(post, hot)
   return pools
 end
 
+local function understand(static, counts)
+  local post = cjson.decode(static)
+  return { post = post, static = static, counts = counts, pools = pools_of(post, cjson.decode(counts).x) }
+end
+
 local function read(id)
   local text = redis.call('GET', base .. 'post:' .. id)
   if not text then
     return nil
   end
   local cut = string.find(text, '\n', 1, true)
-  local counts = string.sub(text, cut + 1)
-  local post = { static = string.sub(text, 1, cut - 1), counts = counts }
-  post.pools = pools_of(cjson.decode(post.static), cjson.decode(counts).x)
-  return post
+  return understand(string.sub(text, 1, cut - 1), string.sub(text, cut + 1))
 end
 
 local function place(id, pools, former)
@@ -85,8 +87,7 @@ local function cap_of(pool)
 end
 
 -- Whoever reads this post's author, school or everybody's posts: news ends their pages, drift only old ones.
-local function move_versions(static, news)
-  local post = cjson.decode(static)
+local function move_versions(post, news)
   if news then
     versions['a:' .. post.a] = true
   end
@@ -102,13 +103,14 @@ local function move_versions(static, news)
 end
 
 local written = {}
-for _, new in ipairs(changes.posts) do
-  local id, static, counts = new[1], new[2], new[3]
+for _, state in ipairs(changes.posts) do
+  local id, static, counts = state[1], state[2], state[3]
   local old = read(id)
   if not (old and old.static == static and old.counts == counts) then
-    place(id, pools_of(cjson.decode(static), cjson.decode(counts).x), old and old.pools or {})
+    local new = understand(static, counts)
+    place(id, new.pools, old and old.pools or {})
     redis.call('SET', base .. 'post:' .. id, static .. '\n' .. counts)
-    written[#written + 1] = { id, old and old.static, static }
+    written[id] = { old = old, new = new }
   end
 end
 for _, id in ipairs(changes.gone) do
@@ -116,20 +118,12 @@ for _, id in ipairs(changes.gone) do
   if old then
     place(id, {}, old.pools)
     redis.call('DEL', base .. 'post:' .. id)
-    move_versions(old.static, true)
+    move_versions(old.post, true)
   end
 end
 
--- Drop what is beyond a pool's cap; a post that no pool holds any more goes with it.
-local function drop_if_unheld(id)
-  local post = read(id)
-  for pool in pairs(post and post.pools or {}) do
-    if redis.call('ZSCORE', base .. pool, id) then
-      return
-    end
-  end
-  redis.call('DEL', base .. 'post:' .. id)
-end
+-- What is beyond a pool's cap is dropped; a post that no pool holds any more goes with it.
+local dropped = {}
 
 local function trim(pool)
   local beyond = redis.call('ZRANGE', base .. pool, 0, -(cap_of(pool) + 1), 'WITHSCORES')
@@ -142,20 +136,38 @@ local function trim(pool)
     redis.call('HSET', base .. 'floors', pool, beyond[#beyond])
   end
   for place = 1, #beyond, 2 do
-    drop_if_unheld(beyond[place])
+    dropped[beyond[place]] = true
   end
+end
+
+local function is_held(id, pools)
+  for pool in pairs(pools) do
+    if redis.call('ZSCORE', base .. pool, id) then
+      return true
+    end
+  end
+  return false
 end
 
 for pool in pairs(touched_pools) do
   trim(pool)
 end
+for id in pairs(dropped) do
+  local post = written[id] and written[id].new or read(id)
+  if post and not is_held(id, post.pools) then
+    redis.call('DEL', base .. 'post:' .. id)
+    if written[id] then
+      written[id].unheld = true
+    end
+  end
+end
 
-for _, change in ipairs(written) do
-  local id, old, new = change[1], change[2], change[3]
-  if old or redis.call('EXISTS', base .. 'post:' .. id) == 1 then
-    move_versions(new, old ~= new)
-    if old and old ~= new then
-      move_versions(old, true)
+for _, change in pairs(written) do
+  local old, new = change.old, change.new
+  if old or not change.unheld then
+    move_versions(new.post, not old or old.static ~= new.static)
+    if old and old.static ~= new.static then
+      move_versions(old.post, true)
     end
   end
 end
@@ -166,5 +178,8 @@ for version in pairs(versions) do
   redis.call('HINCRBY', base .. 'versions', version, 1)
 end
 
-redis.call('HSET', meta, 'generation', ARGV[3], 'checkpoint', ARGV[4])
+redis.call('HSET', meta, 'generation', ARGV[3])
+if ARGV[4] ~= '' then
+  redis.call('HSET', meta, 'checkpoint', ARGV[4])
+end
 return 'OK'

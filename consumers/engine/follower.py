@@ -25,6 +25,7 @@ from consumers.engine.projection import Projection, StoreForgot
 from consumers.engine.stream import Delivered, Streams, advance
 from consumers.engine.tasks import until_stopped
 from consumers.engine.tracker import Lost, Tracker, Verdict
+from consumers.engine.trimming import Trimmer
 from runtime import telemetry
 from runtime.errors import Retryable
 from runtime.redis import TRANSIENT as REDIS_AWAY
@@ -52,6 +53,7 @@ class Follower:
         self._stop = stop
         self._applier = Applier(projection, source, options, generation, stop)
         self._catchup = CatchUp(projection.name, source, streams, self._applier, options)
+        self._trimmer = Trimmer(projection.name, source, streams, options) if streams else None
         self._pending: dict[str, StreamId] | None = None
         self._unacknowledged: list[Delivered] = []
         self._rejoin_at = 0.0
@@ -182,6 +184,8 @@ class Follower:
             head = await self._log.head()
             await self._applier.check_store()
             await self._applier.retry_letters()
+            if self._trimmer and checkpoint.streams:
+                await self._trimmer.trim_if_due(checkpoint.epoch)
         except Retryable as error:
             log.debug("upkeep_postponed", consumer=self._name, error=str(error))
             return checkpoint

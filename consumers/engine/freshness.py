@@ -7,13 +7,15 @@ moment. Turning this into HTTP headers is `reads.py`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 from typing import Final
 
 from consumers.engine.positions import Position
 from runtime.errors import Retryable
-from runtime.postgres import TRANSIENT, Pool
+from runtime.postgres import TRANSIENT, Connection, Pool
 from schemas.snapshot import Snapshot
 
 #: For how long one look at the checkpoints answers for a read that does not wait.
@@ -27,6 +29,9 @@ SELECT consumer, state = 'live', epoch, snapshot::text,
   FROM engine.checkpoints
 """
 
+# Without the lag, which costs more: for those who wait and look often.
+_REACHED_SQL: Final = "SELECT consumer, state = 'live', epoch, snapshot::text, 0 FROM engine.checkpoints"
+
 _EVENTS_OF_SQL: Final = """
 SELECT pg_visible_in_snapshot(%(xid)s::text::xid8, pg_current_snapshot()),
        EXISTS (SELECT FROM outbox.log_events(
@@ -36,6 +41,9 @@ SELECT pg_visible_in_snapshot(%(xid)s::text::xid8, pg_current_snapshot()),
                 WHERE d.consumer = %(consumer)s AND d.xid = %(xid)s::text::xid8
                   AND d.state IN ('dead', 'waiting', 'retry'))
 """
+
+#: The relay listens: a marker at once, instead of with the next traffic.
+_WANT_MARKER_SQL: Final = "SELECT pg_notify('stunity_marker', '')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +80,16 @@ class ViewState:
 
 
 class FreshnessBoard:
-    """The state of all views, looked up at most every so often; one per process."""
+    """The state of all views, looked up at most every so often; one per process. PostgreSQL away is Retryable."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._lock = asyncio.Lock()
-        self._views: dict[str, ViewState] = {}
-        self._read_at = -1.0
+        self._views = _Look(pool, _VIEWS_SQL)
+        self._reached = _Look(pool, _REACHED_SQL)
 
-    async def state(self, consumer: str, *, max_age: float = CACHE_SECONDS) -> ViewState:
-        """The state of one view, at most `max_age` seconds old.
-
-        Raises:
-            Retryable: PostgreSQL is away.
-        """
-        async with self._lock:
-            if monotonic() - self._read_at > max_age:
-                asked_at = monotonic()
-                self._views = await self._read()
-                self._read_at = asked_at
-        return self._views.get(consumer, ViewState())
+    async def state(self, consumer: str) -> ViewState:
+        """The state of one view, at most `CACHE_SECONDS` old."""
+        return (await self._views.read(CACHE_SECONDS)).get(consumer, ViewState())
 
     async def wait_for(self, consumer: str, position: Position, seconds: float) -> bool:
         """Wait until the view has a write; False when it does not within `seconds`, or will not at all for now."""
@@ -100,13 +98,17 @@ class FreshnessBoard:
             return True
         outcome = await self._settled_already(consumer, position)
         while outcome is None and monotonic() < deadline:
-            if (await self.state(consumer, max_age=POLL_SECONDS)).has(position):
+            view = (await self._reached.read(POLL_SECONDS)).get(consumer, ViewState())
+            if view.has(position):
                 return True
             await asyncio.sleep(min(POLL_SECONDS, max(deadline - monotonic(), 0)))
         return outcome or False
 
     async def _settled_already(self, consumer: str, position: Position) -> bool | None:
-        """True when the write made no event for this view, False when its event is set aside, else None."""
+        """True when the write made no event for this view, False when its event is set aside.
+
+        None when the view has to catch up with it; then a marker has been asked for.
+        """
         during, after = map(str, position.window())
         params = {
             "consumer": consumer,
@@ -115,25 +117,51 @@ class FreshnessBoard:
             "during": during,
             "after": after,
         }
-        try:
-            async with self._pool.connection() as conn:
-                row = await (await conn.execute(_EVENTS_OF_SQL, params)).fetchone()
-        except TRANSIENT as error:
-            raise Retryable(f"PostgreSQL is away: {error}") from error
-        assert row is not None
-        ended, events, parked = row
-        if parked:
-            return False
-        return True if ended and not events else None
+        async with _connection(self._pool) as conn:
+            row = await (await conn.execute(_EVENTS_OF_SQL, params)).fetchone()
+            assert row is not None  # a SELECT without FROM always gives one row
+            ended, events, parked = row
+            if parked:
+                return False
+            if ended and not events:
+                return True
+            await conn.execute(_WANT_MARKER_SQL)
+        return None
 
-    async def _read(self) -> dict[str, ViewState]:
-        try:
-            async with self._pool.connection() as conn:
-                rows = await (await conn.execute(_VIEWS_SQL)).fetchall()
-        except TRANSIENT as error:
-            raise Retryable(f"PostgreSQL is away: {error}") from error
+
+class _Look:
+    """One query whose answer serves everybody for a moment."""
+
+    def __init__(self, pool: Pool, query: str) -> None:
+        self._pool = pool
+        self._query = query
+        self._lock = asyncio.Lock()
+        self._views: dict[str, ViewState] = {}
+        self._asked_at = -1.0
+
+    async def read(self, max_age: float) -> dict[str, ViewState]:
+        """All views as they stood at most `max_age` seconds ago."""
+        async with self._lock:
+            if monotonic() - self._asked_at > max_age:
+                asked_at = monotonic()
+                self._views = await self._ask()
+                self._asked_at = asked_at
+        return self._views
+
+    async def _ask(self) -> dict[str, ViewState]:
+        async with _connection(self._pool) as conn:
+            rows = await (await conn.execute(self._query)).fetchall()
         parts: dict[str, list[Freshness]] = {}
         for consumer, live, epoch, snapshot, lag_ms in rows:
             part = Freshness(live, epoch, Snapshot.parse(snapshot), max(lag_ms, 0))
             parts.setdefault(consumer, []).append(part)
         return {consumer: ViewState(tuple(all_parts)) for consumer, all_parts in parts.items()}
+
+
+@asynccontextmanager
+async def _connection(pool: Pool) -> AsyncIterator[Connection]:
+    try:
+        async with pool.connection() as conn:
+            yield conn
+    except TRANSIENT as error:
+        raise Retryable(f"PostgreSQL is away: {error}") from error

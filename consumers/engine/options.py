@@ -21,6 +21,8 @@ class Options:
         upkeep: how often fills, epochs, retries and the view's store are looked at.
         checkpoint: how long the view's store may do without a checkpoint while no events come.
         lease: after this long without a sign of life another process takes over.
+        trim: how often the streams are trimmed; what has been applied stays for about as long.
+        stream_cap: entries per stream above which the slowest consumer is sent to the log.
         backoff_first, backoff_most: pause after a failure, doubling, with jitter.
     """
 
@@ -33,6 +35,8 @@ class Options:
     upkeep: float = 3.0
     checkpoint: float = 5.0
     lease: float = 10.0
+    trim: float = 60.0
+    stream_cap: int = 200_000
     backoff_first: float = 0.1
     backoff_most: float = 10.0
 
@@ -47,6 +51,8 @@ class Options:
                 upkeep=60.0,
                 checkpoint=120.0,
                 lease=90.0,
+                trim=3600.0,
+                stream_cap=20_000,
                 backoff_most=60.0,
             )
         return cls()

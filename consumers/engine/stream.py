@@ -19,6 +19,7 @@ from consumers.engine.tracker import Lost
 from runtime.redis import Client
 from schemas import wire
 from schemas.errors import EventError
+from schemas.topics import TOPICS
 
 _MEMBER: Final = "owner"
 #: How far back from the end of a stream a marker is looked for.
@@ -117,6 +118,16 @@ class Streams:
             for key, ids in by_stream.items():
                 pipe.xack(key, self._group, *ids)
             await pipe.execute()
+
+    async def trim(self, epoch: int, upto: Mapping[int, StreamId], cap: int) -> int:
+        """Drop what lies before these positions (by partition) from every topic's stream; how many entries."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for partition, position in upto.items():
+                for topic in TOPICS:
+                    key = f"{self._prefix}:{epoch}:{topic}:{{{partition}}}"
+                    pipe.xtrim(key, minid=format_stream_id(position), approximate=True)
+                    pipe.xtrim(key, maxlen=cap, approximate=True)
+            return sum(await pipe.execute())
 
     async def _read(self, wanted: dict[str, str], count: int, block: int | None = None) -> list[Delivered]:
         try:

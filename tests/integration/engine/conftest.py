@@ -12,12 +12,14 @@ import psycopg
 import pytest
 import redis
 
+from app.stack.postgres import Postgres
 from consumers.engine.options import Options
 from consumers.engine.projection import Projection
 from consumers.engine.runner import Runner
 from runtime.postgres import Pool, open_pool
 from runtime.redis import Client, open_client
 from tests.support.ledger import LedgerProjection
+from tests.support.servers import Running, fresh_database
 from tests.support.streams import StepRelay
 from tests.support.wait import until
 
@@ -38,6 +40,29 @@ VALUES (%s, %s, 'x', 'Sok', 'Dara', 'STUDENT', now())
 """
 
 Consume = Callable[..., AbstractAsyncContextManager[asyncio.Task[None]]]
+
+
+_EMPTY = """
+DELETE FROM users;
+TRUNCATE outbox.events, outbox.fills, outbox.epochs, engine.leases, engine.checkpoints, engine.dead_letters
+         RESTART IDENTITY CASCADE;
+DROP TABLE IF EXISTS ledger_latest, ledger_facts, ledger_checkpoint;
+"""
+
+
+@pytest.fixture(scope="module")
+def shared_database(postgres_server: Running[Postgres], _template_database: str) -> Iterator[str]:
+    """One database for the tests of a file: making one takes longer than most of them."""
+    with fresh_database(postgres_server.server, _template_database) as url:
+        yield url
+
+
+@pytest.fixture
+def database(shared_database: str) -> str:
+    """The file's database with nothing in it."""
+    with psycopg.connect(shared_database, autocommit=True) as conn:
+        conn.execute(_EMPTY)
+    return shared_database
 
 
 @pytest.fixture

@@ -73,6 +73,9 @@ async def test_consume_until_told_to_stop(
 def test_consume_says_what_is_missing(monkeypatch: pytest.MonkeyPatch, database: str, redis_url: str) -> None:
     for name, value in _environment(database, redis_url).items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(
+        "runtime.logs.configure", lambda *_, **__: None
+    )  # not on a stream that is closed after
     for name, problem in (("search", "TYPESENSE_HOST"), ("nothing", "no consumer 'nothing'")):
         result = CliRunner().invoke(build(), ["consume", name])
         assert isinstance(result.exception, ConfigurationError)

@@ -75,11 +75,15 @@ async def test_a_view_is_filled_from_the_truth_when_asked(
 async def test_nothing_is_served_before_there_is_a_truth_to_fill_from(
     consume: Consume, ledger: Projection, connection: psycopg.Connection, look: Look
 ) -> None:
+    connection.execute("CREATE TEMP TABLE kept AS SELECT * FROM outbox.sources")
     connection.execute("DELETE FROM outbox.sources")
-    event = emit(connection, "a")
-    async with consume(ledger):
-        await until(look.has(event))
-        assert not look.live()
+    try:
+        event = emit(connection, "a")
+        async with consume(ledger):
+            await until(look.has(event))
+            assert not look.live()
+    finally:
+        connection.execute("INSERT INTO outbox.sources SELECT * FROM kept")
 
 
 async def test_a_new_epoch_is_followed(

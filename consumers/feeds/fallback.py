@@ -1,8 +1,9 @@
 """Feeds without Redis: the same candidates found in PostgreSQL, ranked by the same code.
 
 The same posts as from the view, in the same order, but for these: an author with more than `AUTHOR_CAP` posts among
-the newest is cut shorter by the view; trending posts are chosen by upstream's counters, which drift; and a list that
-the view has kept may be up to `DRIFT_SECONDS` behind in what strangers do. Nothing is kept between requests: a cursor
+the newest is cut shorter by the view; trending posts are chosen by upstream's counters, which drift; a list that the
+view has kept may be `DRIFT_SECONDS` behind in what strangers do, and a profile `PROFILE_TTL` behind in who else has
+joined one's clubs and courses. Nothing is kept between requests: a cursor
 carries what it needs (`cursor.py`).
 """
 

@@ -22,7 +22,7 @@ What belongs to one viewer is made by readers and spreads over a cluster by the 
 
   <STREAM_PREFIX>:feed:{<user>}:profile          string  JSON, see profile.py              PROFILE_TTL
   <STREAM_PREFIX>:feed:{<user>}:now:<mode>       string  id of the newest session          SESSION_TTL
-  <STREAM_PREFIX>:feed:{<user>}:session:<id>     string  one ranked list, never changed    SESSION_TTL
+  <STREAM_PREFIX>:feed:{<user>}:session:<id>     string  one ranked list, never changed    SESSION_TTL, FORMER_TTL
 
 A post is one string instead of one hash, so that a ranking reads hundreds of them with one command. A hot score is
 ln(engagement) + decay * age-free time: it orders posts by decayed engagement at any moment without being refreshed.
@@ -41,6 +41,8 @@ HOT_CAP: Final = 200
 PIN_SCORE: Final = 10**14
 
 SESSION_TTL: Final = 15 * 60
+#: A list that has been ranked anew is kept for who is scrolling in it; after that it is made again from the cursor.
+FORMER_TTL: Final = 2 * 60
 PROFILE_TTL: Final = 60 * 60
 
 #: For how long a ranked page may miss strangers' posts and new counts, which would otherwise end every page at once.

@@ -168,14 +168,24 @@ class FeedStore:
         with _translated():
             return cast(bytes | None, await self._client.get(key))
 
-    async def keep_session(self, viewer: str, mode: str, session: str, text: bytes, *, newest: bool) -> None:
-        """Keep a ranked list, and maybe make it the newest of its mode."""
+    async def keep_session(
+        self,
+        viewer: str,
+        session: str,
+        text: bytes,
+        *,
+        newest_of: str | None = None,
+        former: str | None = None,
+    ) -> None:
+        """Keep a ranked list; as the newest of a mode it takes the place of a former one, which soon goes."""
         root = schema.viewer_root(self._prefix, viewer)
         with _translated():
             async with self._client.pipeline(transaction=True) as pipe:
                 pipe.set(f"{root}session:{session}", text, ex=schema.SESSION_TTL)
-                if newest:
-                    pipe.set(f"{root}now:{mode}", session, ex=schema.SESSION_TTL)
+                if newest_of:
+                    pipe.set(f"{root}now:{newest_of}", session, ex=schema.SESSION_TTL)
+                if former:
+                    pipe.expire(f"{root}session:{former}", schema.FORMER_TTL)
                 await pipe.execute()
 
     async def keep_profile(self, viewer: str, text: bytes) -> None:

@@ -130,10 +130,11 @@ class ViewerTruth:
             return {}
         try:
             async with conn.transaction():
-                limit = str(SEMANTIC_TIMEOUT_MS)
-                await conn.execute("SELECT set_config('statement_timeout', %s, true)", (limit,))
+                former = await _statement_timeout(conn, str(SEMANTIC_TIMEOUT_MS))
                 cursor = await conn.execute(_PROFILE["semantic"], {"viewer": viewer, "ids": list(ids)})
-                return {row[0]: float(row[1]) for row in await cursor.fetchall() if row[1] is not None}
+                scores = {row[0]: float(row[1]) for row in await cursor.fetchall() if row[1] is not None}
+                await _statement_timeout(conn, former)
+                return scores
         except (psycopg.errors.QueryCanceled, psycopg.ProgrammingError) as error:
             log.warning("semantic_scores_unavailable", error=str(error))
             return {}
@@ -145,3 +146,13 @@ class ViewerTruth:
         assert row is not None  # a SELECT without FROM always gives one row
         self._feedback, self._semantic = row
         self._looked_at = monotonic()
+
+
+async def _statement_timeout(conn: Connection, value: str) -> str:
+    """Set it for this transaction; returns what it was. A savepoint that is released would keep it."""
+    cursor = await conn.execute(
+        "SELECT current_setting('statement_timeout'), set_config('statement_timeout', %s, true)", (value,)
+    )
+    row = await cursor.fetchone()
+    assert row is not None  # a SELECT without FROM always gives one row
+    return str(row[0])

@@ -71,7 +71,9 @@ class FeedView:
             kept = await self._load_profile(viewer, profile_versions)
         carried = former.semantic() if former else {}
         session = await self._rank(mode, scope, kept, now_ms, carried)
-        await self._store.keep_session(viewer, mode, session.id, sessions.encode(session), newest=True)
+        await self._store.keep_session(
+            viewer, session.id, sessions.encode(session), newest_of=mode, former=keys.session
+        )
         return Ranking(session, 0, hit=False)
 
     async def resumed(self, scope: Scope, cursor: RankedCursor) -> Ranking:
@@ -87,8 +89,7 @@ class FeedView:
         keys = await self._store.viewer_keys(viewer, cursor.mode)
         kept = profiles.decode(keys.profile) if keys.profile else await self._load_profile(viewer, None)
         session = await self._rank(cursor.mode, scope, kept, cursor.ranked_at_ms, {}, cursor)
-        text = sessions.encode(session)
-        await self._store.keep_session(viewer, cursor.mode, session.id, text, newest=False)
+        await self._store.keep_session(viewer, session.id, sessions.encode(session))
         return Ranking(session, 0, hit=False)
 
     async def recent(self, scope: Scope, after: Place | None, most: int) -> Window | None:

@@ -43,6 +43,7 @@ class Network:
         self.conn: psycopg.Connection[Any] = psycopg.connect(database, autocommit=True)
         self._secret = secret
         self._seen = 0
+        self.posts: list[str] = []
         self._clock = datetime.now(UTC).replace(tzinfo=None, microsecond=0) - timedelta(hours=12)
         serve(database, "feeds")
 
@@ -65,6 +66,7 @@ class Network:
         id_ = post or f"p{secrets.token_hex(5)}"
         row = {**defaults, "pinned": False, "at": self._clock, **columns, "id": id_, "author": author}
         self.conn.execute(_POST, row)
+        self.posts.append(id_)
         return id_
 
     def follow(self, follower: str, *others: str) -> None:

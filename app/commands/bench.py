@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(no_args_is_help=True, help="Figures against their ceilings, on servers of their own.")
     group.command("relay")(relay)
+    group.command("embed")(embed)
     app.add_typer(group, name="bench")
 
 
@@ -36,3 +37,17 @@ def relay(
             on, mode=mode, events=events, rows=rows, payload=payload, rounds=rounds, say=console.print
         )
     publish(f"relay-{mode}", result, as_json=as_json)
+
+
+def embed(
+    texts: Annotated[int, typer.Option(min=32, help="How many texts of synthetic posts.")] = 512,
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads of both.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, help="The medians of so many rounds count.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """Texts per second of the local model, against `SentenceTransformer.encode` as it comes, and the cosine to it."""
+    from app.bench import embed as bench
+    from app.bench.report import publish
+
+    result = bench.measure(texts=texts, threads=threads, rounds=rounds, say=Console(stderr=True).print)
+    publish("embed", result, as_json=as_json)

@@ -35,7 +35,7 @@ _PASS: Final = 16
 class LocalBackend:
     """Embeds on the CPU; the model is there after `load`, which the first batch waits for."""
 
-    batch = 32
+    batch = 64
 
     def __init__(self, model: Model, *, precision: str = "auto", threads: int = 2) -> None:
         self._model = model

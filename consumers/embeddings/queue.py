@@ -19,6 +19,14 @@ from runtime.postgres import Connection, Pool
 
 _SQL: Final = statements.load(Path(__file__).parent / "sql" / "queue.sql")
 
+_SERVE: Final = (
+    "retire_others",
+    "serve",
+    "drop_retired_texts",
+    "drop_retired_vectors",
+    "drop_retired_interests",
+)
+
 #: A text that fails by itself so often is given up.
 MAX_ATTEMPTS: Final = 5
 
@@ -98,7 +106,7 @@ class TextQueue:
         async with transaction(self._pool) as conn:
             rows = await self._rows(conn, "is_complete")
             if rows == [(True,)]:
-                for name in ("retire_others", "serve", "drop_retired_vectors", "drop_retired_interests"):
+                for name in _SERVE:
                     await self._run(conn, name)
 
     async def prune(self) -> int:

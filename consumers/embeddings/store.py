@@ -151,6 +151,8 @@ class EmbeddingStore:
             raise StaleOwner if newer else StoreForgot("embeddings: no checkpoint")
 
     async def _write(self, conn: Connection, touched: Touched, model: Model, model_id: int) -> None:
+        if touched.refill:  # also when the cache has every vector: a job lets reads use them
+            await jobs.enqueue(conn, EMBED, queue=QUEUE, once="fill")
         stale = list(touched.engaged)
         if keys := touched.keys():
             changes = await self._compare(conn, touched, keys, model, model_id)
@@ -249,7 +251,8 @@ async def _drop(conn: Connection, keys: Sequence[Key]) -> None:
 async def _drop_absent_people(conn: Connection, users: Sequence[str]) -> None:
     rows = await (await conn.execute(_SQL["existing_people"], {"users": list(users)})).fetchall()
     if absent := sorted(set(users) - {row[0] for row in rows}):
-        await conn.execute(_SQL["drop_people"], {"users": absent})
+        await conn.execute(_SQL["drop_marks"], {"users": absent})
+        await conn.execute(_SQL["drop_interests"], {"users": absent})
 
 
 def _columns(keys: Iterable[Key]) -> dict[str, list[str]]:

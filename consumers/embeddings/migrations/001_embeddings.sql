@@ -66,6 +66,14 @@ CREATE TABLE embeddings.quota (
     PRIMARY KEY (backend, month)
 );
 
+-- For operators: what waits for each model, and what has been given up (see `error` in embeddings.pending).
+CREATE VIEW embeddings.backlog AS
+    SELECT m.name AS model, m.serving, count(p.text) FILTER (WHERE p.due_at < 'infinity') AS waiting,
+           min(p.queued_at) FILTER (WHERE p.due_at < 'infinity') AS oldest,
+           count(p.text) FILTER (WHERE p.due_at = 'infinity') AS given_up
+      FROM embeddings.models m LEFT JOIN embeddings.pending p ON p.model_id = m.id
+     GROUP BY m.id;
+
 -- Whether the tables that hold vectors are there and whole: dropping the extension takes their columns along.
 CREATE FUNCTION embeddings.installed() RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT count(*) = 3 FROM pg_attribute

@@ -100,9 +100,12 @@ DELETE FROM embeddings.cache c USING gone
    AND NOT EXISTS (SELECT FROM embeddings.documents d WHERE d.content_hash = c.content_hash
                       AND NOT EXISTS (SELECT FROM gone g WHERE g.kind = d.kind AND g.id = d.id))
 
--- name: drop_people
-WITH interests AS (DELETE FROM embeddings.interests WHERE user_id = ANY (%(users)s::text[]))
+-- name: drop_marks
+-- First: it waits for a worker that is just building them.
 DELETE FROM embeddings.stale_interests WHERE user_id = ANY (%(users)s::text[])
+
+-- name: drop_interests
+DELETE FROM embeddings.interests WHERE user_id = ANY (%(users)s::text[])
 
 -- name: existing_people
 SELECT id FROM users WHERE id = ANY (%(users)s::text[])
@@ -111,7 +114,3 @@ SELECT id FROM users WHERE id = ANY (%(users)s::text[])
 INSERT INTO embeddings.stale_interests (user_id, due_at)
 SELECT u, clock_timestamp() + make_interval(secs => %(delay)s) FROM unnest(%(users)s::text[]) AS u ORDER BY u
 ON CONFLICT (user_id) DO NOTHING
-
--- name: backlog
--- Whether texts of a first fill still wait.
-SELECT EXISTS (SELECT FROM embeddings.pending WHERE model_id = %(model)s AND refill AND due_at < 'infinity')

@@ -96,6 +96,9 @@ UPDATE embeddings.models SET serving = true WHERE id = %(model)s
 -- name: drop_retired_vectors
 DELETE FROM embeddings.vectors WHERE model_id <> %(model)s
 
+-- name: drop_retired_texts
+DELETE FROM embeddings.pending WHERE model_id <> %(model)s
+
 -- name: drop_retired_interests
 DELETE FROM embeddings.interests WHERE model_id <> %(model)s
 
@@ -108,11 +111,14 @@ ON CONFLICT (backend, month) DO UPDATE SET used = old.used + 1 WHERE old.used < 
 SELECT extract(epoch FROM date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month' - now() AT TIME ZONE 'UTC')::float8
 
 -- name: prune
--- Cached vectors that nothing has had a use for in a month, and texts that nothing waits for.
+-- Cached vectors that have had no use for a month (no thing has the text, or the model is retired), and texts that were
+-- given up and belong to nothing.
 WITH strays AS (
     DELETE FROM embeddings.pending p
      WHERE p.due_at = 'infinity' AND NOT EXISTS (SELECT FROM embeddings.documents d WHERE d.content_hash = p.content_hash)
 )
 DELETE FROM embeddings.cache c
  WHERE c.created_at < now() - interval '30 days'
-   AND NOT EXISTS (SELECT FROM embeddings.documents d WHERE d.content_hash = c.content_hash)
+   AND (NOT EXISTS (SELECT FROM embeddings.documents d WHERE d.content_hash = c.content_hash)
+        OR NOT EXISTS (SELECT FROM embeddings.models m WHERE m.id = c.model_id
+                          AND (m.serving OR m.id = (SELECT model_id FROM embeddings.checkpoint))))

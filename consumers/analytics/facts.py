@@ -67,7 +67,9 @@ class Changes:
     views: dict[str, View] = field(default_factory=dict)
     engagements: dict[str, Engagement] = field(default_factory=dict)
     activities: dict[str, Activity] = field(default_factory=dict)
+    removed_views: dict[str, datetime] = field(default_factory=dict)
     removed_engagements: dict[str, datetime] = field(default_factory=dict)
+    removed_activities: dict[str, datetime] = field(default_factory=dict)
     deleted_posts: set[str] = field(default_factory=set)
     deleted_users: set[str] = field(default_factory=set)
 
@@ -104,6 +106,7 @@ def _add(changes: Changes, event: Event) -> None:
     match name.split("."):
         case ["post", "viewed"]:
             view = _view(event)
+            changes.removed_views.pop(view.fact_id, None)
             changes.views[view.fact_id] = view
         case ["post", "created" | "updated"]:  # the same fact both times: its time is the post's own
             _add_activity(changes, event, "post", f"post:{event.key}", event.data.get("authorId"), event.key)
@@ -113,6 +116,14 @@ def _add(changes: Changes, event: Event) -> None:
             _add_engagement(changes, event, kind)
         case [("like" | "comment" | "bookmark") as kind, "deleted"]:
             _remove_engagement(changes, event, kind)
+        case ["view", "deleted"]:
+            fact_id = _text(event, "id")
+            changes.views.pop(fact_id, None)
+            changes.removed_views[fact_id] = fact_time(event)
+        case ["quiz", "attempt_deleted"]:
+            fact_id = f"quiz:{_text(event, 'id')}"
+            changes.activities.pop(fact_id, None)
+            changes.removed_activities[fact_id] = fact_time(event)
         case ["quiz", "attempted"]:
             fact_id = f"quiz:{_text(event, 'id')}"
             _add_activity(changes, event, "quiz", fact_id, event.data.get("userId"), event.data.get("postId"))
@@ -138,6 +149,7 @@ def _add_engagement(changes: Changes, event: Event, kind: str) -> None:
     fact_id, time, user = f"{kind}:{_text(event, 'id')}", fact_time(event), _text(event, "userId")
     school = event.data.get("schoolId")
     changes.removed_engagements.pop(fact_id, None)
+    changes.removed_activities.pop(fact_id, None)
     changes.engagements[fact_id] = Engagement(fact_id, time, event.key, user, school, kind)
     changes.activities[fact_id] = Activity(fact_id, time, school, user, event.key, kind)
 
@@ -146,7 +158,7 @@ def _remove_engagement(changes: Changes, event: Event, kind: str) -> None:
     fact_id = f"{kind}:{_text(event, 'id')}"
     changes.engagements.pop(fact_id, None)
     changes.activities.pop(fact_id, None)
-    changes.removed_engagements[fact_id] = fact_time(event)
+    changes.removed_engagements[fact_id] = changes.removed_activities[fact_id] = fact_time(event)
 
 
 def _add_activity(
@@ -154,6 +166,7 @@ def _add_activity(
 ) -> None:
     if not isinstance(user, str):
         raise UnusableFact("the actor's id is missing")
+    changes.removed_activities.pop(fact_id, None)
     changes.activities[fact_id] = Activity(
         fact_id, fact_time(event), event.data.get("schoolId"), user, post_id, kind
     )

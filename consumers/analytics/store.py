@@ -158,6 +158,7 @@ async def _write_views(conn: Connection, changes: Changes) -> None:
     for statement in _FORGET_POSTS if changes.deleted_posts else ():
         await conn.execute(_SQL[statement], (list(changes.deleted_posts),))
     buckets = await _forget(conn, "forget_viewers", changes.deleted_users)
+    buckets += await _remove(conn, "remove_views", changes.removed_views)
     rows = list(changes.views.values())
     if rows:
         columns = ("time", "fact_id", "post_id", "viewer_id", "school_id", "source", "duration_s", "weight")
@@ -180,7 +181,7 @@ async def _write_engagements(conn: Connection, changes: Changes) -> None:
 async def _write_activities(conn: Connection, changes: Changes) -> None:
     buckets = await _forget(conn, "forget_post_activities", changes.deleted_posts)
     buckets += await _forget(conn, "forget_user_activities", changes.deleted_users)
-    buckets += await _remove(conn, "remove_activities", changes.removed_engagements)
+    buckets += await _remove(conn, "remove_activities", changes.removed_activities)
     rows = list(changes.activities.values())
     if rows:
         columns = ("time", "fact_id", "school_id", "user_id", "post_id", "kind")

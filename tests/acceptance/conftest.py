@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,9 +68,9 @@ class Stack:
         """End a part of the stack with SIGKILL, children included."""
         pid = next(found["pid"] for found in self.status()["parts"] if found["name"] == part)
         process = psutil.Process(pid)
-        for child in process.children(recursive=True):
-            child.send_signal(signal.SIGKILL)
-        process.send_signal(signal.SIGKILL)
+        for victim in [*process.children(recursive=True), process]:
+            with suppress(psutil.NoSuchProcess):  # a backend that ended meanwhile
+                victim.kill()
 
 
 def start(home: Path, *options: str) -> Stack:

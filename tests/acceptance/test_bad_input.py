@@ -123,7 +123,7 @@ def test_things_that_are_not(member: httpx.Client, path: str) -> None:
 @pytest.mark.parametrize("path", ["/posts", "/search?q=a", "/feed", "/users/suggestions", "/console"])
 def test_nothing_without_a_valid_token(stack: Stack, path: str) -> None:
     secret, url = stack.environment["JWT_SECRET"], stack.environment["API_URL"]
-    claims = {"user": "nobody", "role": "SUPER_ADMIN", "school_id": None}
+    claims: dict[str, Any] = {"user": "nobody", "role": "SUPER_ADMIN", "school_id": None}
     tokens = [
         None,
         "garbage",

@@ -25,7 +25,7 @@ SELECT (SELECT coalesce(sum(view_count), 0)::bigint FROM analytics.post_views_ho
        (SELECT coalesce(sum(count), 0)::bigint FROM analytics.engagement_hourly WHERE kind = 'comment')
 """
 _VECTORS = """
-SELECT id FROM embeddings.vectors v JOIN embeddings.models m ON m.id = v.model_id WHERE m.serving AND kind = %s
+SELECT v.id FROM embeddings.vectors v JOIN embeddings.models m ON m.id = v.model_id WHERE m.serving AND kind = %s
 """
 
 
@@ -45,7 +45,7 @@ class Stores:
             posts = {row[0] for row in conn.execute(_ACTIVE_AUTHOR)}
             compared = {
                 "search": (self.indexed_posts(), posts),
-                "embeddings": ({row[0] for row in conn.execute(_VECTORS, ("post",))}, _all_posts(conn)),
+                "embeddings": ({row[0] for row in conn.execute(_VECTORS, ("post",))}, _embeddable(conn)),
                 "feeds": (self.pooled_posts(), posts),
                 "analytics": (conn.execute(_COUNTED).fetchone(), conn.execute(_VIEWS).fetchone()),
             }
@@ -89,8 +89,8 @@ class Stores:
             return {row[0] for row in conn.execute("SELECT id FROM outbox.events")}
 
 
-def _all_posts(conn: psycopg.Connection) -> set[str]:
-    return {row[0] for row in conn.execute("SELECT id FROM posts")}
+def _embeddable(conn: psycopg.Connection) -> set[str]:
+    return {row[0] for row in conn.execute("SELECT id FROM posts WHERE visibility <> 'PRIVATE'")}
 
 
 def _describe(held: object, wanted: object) -> str:

@@ -20,6 +20,12 @@ INSERT INTO analytics.school_activity_ts (time, fact_id, school_id, user_id, pos
 SELECT * FROM unnest(%s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
 ON CONFLICT (fact_id, time) DO NOTHING
 
+-- name: remove_views
+-- Taken back: gives the buckets to count again.
+DELETE FROM analytics.post_views_ts USING unnest(%s::text[], %s::timestamptz[]) AS gone (fact_id, time)
+ WHERE post_views_ts.fact_id = gone.fact_id AND post_views_ts.time = gone.time
+RETURNING post_id, date_trunc('hour', post_views_ts.time, 'UTC')
+
 -- name: remove_engagements
 -- Taken back: gives the buckets to count again.
 DELETE FROM analytics.engagement_ts USING unnest(%s::text[], %s::timestamptz[]) AS gone (fact_id, time)

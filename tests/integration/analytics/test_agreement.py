@@ -54,6 +54,7 @@ def write_history(database: str) -> None:
                     (f"{table}{number}", post, user or "u2", at),
                 )
         conn.execute("DELETE FROM likes WHERE \"userId\" = 'u2'")
+        conn.execute("DELETE FROM post_views WHERE id IN (SELECT id FROM post_views ORDER BY id LIMIT 40)")
         conn.execute("DELETE FROM posts WHERE id = 'p2'")
         conn.execute("DELETE FROM users WHERE id = 'u3'")
 

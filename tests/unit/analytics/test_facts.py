@@ -41,6 +41,13 @@ def test_a_like_taken_back_leaves_only_its_removal() -> None:
     assert changes.removed_engagements == {"like:l1": NOW - timedelta(hours=1)}
 
 
+def test_a_view_taken_back_is_removed() -> None:
+    data = {"id": "v1", "at": "2026-11-23T11:00:00Z"}
+    changes, _ = fold([event("post.viewed", **data), event("view.deleted", **data)])
+    assert not changes.views
+    assert changes.removed_views == {"v1": NOW - timedelta(hours=1)}
+
+
 def test_a_deleted_post_takes_its_facts_along() -> None:
     changes, _ = fold(
         [event("post.viewed", id="v1"), event("post.viewed", "p2", id="v2"), event("post.deleted")]

@@ -11,7 +11,8 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from operator import mul
+from typing import Final, NamedTuple
 
 #: The plan's weights; they add up to 1.
 WEIGHTS: Final[Mapping[str, float]] = {
@@ -51,9 +52,11 @@ _LEARNING_TYPES: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A post, as far as the order depends on it. People are given by their `mark`."""
+class Candidate(NamedTuple):
+    """A post, as far as the order depends on it. People are given by their `mark`.
+
+    A tuple because hundreds are made for every ranking, which takes a frozen dataclass eight times as long.
+    """
 
     id: str
     author: str
@@ -88,8 +91,7 @@ class Profile:
         object.__setattr__(self, "followed", frozenset(self.follows))
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
+class Ranked(NamedTuple):
     """A candidate with its score, and the factors in the order of `WEIGHTS`."""
 
     id: str
@@ -154,8 +156,8 @@ def learning_context(post: Candidate, profile: Profile) -> float:
 
 def social_proof(post: Candidate, profile: Profile) -> float:
     """Whether people around the viewer have engaged."""
-    liked = sum(liker in profile.circle for liker in post.likers)
-    commented = sum(commenter in profile.circle for commenter in post.commenters)
+    is_near = profile.circle.__contains__
+    liked, commented = sum(map(is_near, post.likers)), sum(map(is_near, post.commenters))
     return min(1.0, (2 * liked + 3 * commented) / 15)
 
 
@@ -180,7 +182,7 @@ def rank_one(post: Candidate, profile: Profile, semantic: float, now_ms: int) ->
         learning_context(post, profile),
         min(1.0, max(0.0, semantic)),
     )
-    score = sum(weight * factor for weight, factor in zip(_WEIGHT_VALUES, factors, strict=True))
+    score = sum(map(mul, _WEIGHT_VALUES, factors))
     score += PIN_BONUS * post.pinned - NEGATIVE_WEIGHT * negative(post, profile)
     return Ranked(post.id, post.author, post.type, post.created_ms, score, factors)
 

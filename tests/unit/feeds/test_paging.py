@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -37,7 +35,7 @@ def _arrival(number: int) -> Candidate:
 def test_pages_of_one_session(
     posts: list[Candidate], profile: Profile, limit: int, script: list[dict[str, object]]
 ) -> None:
-    posts = [replace(one, created_ms=min(one.created_ms, NOW)) for one in posts]
+    posts = [one._replace(created_ms=min(one.created_ms, NOW)) for one in posts]
     there = {one.id for one in posts}
     entries: list[Entry] = ranked_entries(posts, profile, {}, NOW)
     offset, shown, seen = 0, b"", list[str]()
@@ -62,10 +60,10 @@ def _happen(posts: list[Candidate], happening: dict[str, object], step: int) -> 
     changed = list(posts)
     for place in happening["likes"]:  # type: ignore[attr-defined]
         if place < len(changed):
-            changed[place] = replace(changed[place], likes=changed[place].likes + 1000)
+            changed[place] = changed[place]._replace(likes=changed[place].likes + 1000)
     pinned = happening["pinned"]
     if isinstance(pinned, int) and pinned < len(changed):
-        changed[pinned] = replace(changed[pinned], pinned=not changed[pinned].pinned)
+        changed[pinned] = changed[pinned]._replace(pinned=not changed[pinned].pinned)
     return [*changed, *(_arrival(100 * step + number) for number in range(happening["arrivals"]))]  # type: ignore[call-overload]
 
 

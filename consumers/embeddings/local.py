@@ -85,7 +85,9 @@ class LocalBackend:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         import torch
         from sentence_transformers import SentenceTransformer
+        from transformers.utils.logging import disable_progress_bar
 
+        disable_progress_bar()  # type: ignore[no-untyped-call]
         torch.set_num_threads(self._threads)
         options = {"dtype": torch.bfloat16 if self._wants_bfloat16(torch) else torch.float32}
         try:

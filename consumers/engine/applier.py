@@ -2,61 +2,55 @@
 
 An outage (`Retryable`) is waited for with back-off and smaller batches: nothing is concluded of the events (I9). Any
 other failure is bisected down to the one event that causes it, and only after an empty batch has shown that the
-store itself works is that event called poison (I8). Where events come from is `runner.py` and `catchup.py`.
+store itself works is that event called poison (I8). Where events come from is `follower.py` and `catchup.py`; what
+becomes of letters is `letterbox.py`.
 """
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from time import monotonic
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 
-from consumers.engine import dead_letters
 from consumers.engine.checkpoint import Checkpoint, save_copy
+from consumers.engine.letterbox import Letterbox
 from consumers.engine.log import Log
 from consumers.engine.options import Options
+from consumers.engine.patience import Patience
 from consumers.engine.projection import Batch, Projection, Rejection, StaleOwner, StoreForgot
 from runtime import telemetry
 from runtime.errors import Retryable
-from runtime.postgres import Connection
 from schemas.envelope import Event
 
-T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 _SMALLEST_BATCH: Final = 20
 _SLOW_BATCH_SECONDS: Final = 1.0
 
 
-class Stopping(Exception):
-    """The process has been asked to stop while it was waiting for a store."""
-
-
 class Applier:
     """Applies events to one projection under one lease generation."""
 
     def __init__(
-        self, projection: Projection, source: Log, options: Options, generation: int, stop: asyncio.Event
+        self, projection: Projection, source: Log, options: Options, generation: int, patience: Patience
     ) -> None:
         self._projection = projection
         self._log = source
         self._options = options
         self._generation = generation
-        self._stop = stop
-        self._parked = dead_letters.ParkedKeys()
+        self._patience = patience
+        self._letters = Letterbox(projection.name, source, patience)
         self._limit = options.batch_events
         self._stored: Checkpoint | None = None
         self._stored_at = 0.0
 
     async def start(self) -> Checkpoint | None:
         """Prepare the store and read where the view stands; None when it is new, emptied, or can't be read."""
-        await self.refresh_parked()
+        await self._letters.refresh()
         await self._projection.prepare()
         text = await self._projection.read_checkpoint()
         try:
@@ -74,12 +68,7 @@ class Applier:
             Stopping: the process is to stop, and the store is away; the batch is not done.
         """
         started = monotonic()
-        ready, waiting = self._parked.split(events)
-        if waiting:
-            await self._set_aside(
-                lambda conn: dead_letters.keep_waiting(conn, self._projection.name, waiting)
-            )
-        await self._deliver(ready, checkpoint, refill)
+        await self._deliver(events, checkpoint, refill)
         self._stored, self._stored_at = checkpoint, monotonic()
         await self.tell(checkpoint)
         if events:
@@ -105,7 +94,7 @@ class Applier:
                 name, topics = self._projection.name, self._projection.topics
                 await save_copy(conn, name, topics, self._generation, checkpoint)
 
-        await self.patiently(save)
+        await self._patience.insist(save)
 
     async def check_store(self) -> None:
         """Compare the store's checkpoint with the last one that was stored.
@@ -127,35 +116,15 @@ class Applier:
             raise StoreForgot(f"{self._projection.name}: the store has lost its checkpoint")
 
     async def retry_letters(self) -> None:
-        """Apply the dead letters that an operator asked for, in the order of the log."""
-        while not self._stop.is_set():
-            async with self._log.connection() as conn:
-                letter = await dead_letters.next_retry(conn, self._projection.name)
-            if letter is None:
-                break
-            failure = await self.patiently(partial(self._try_letter, letter.event))
-            async with self._log.connection() as conn:
-                await dead_letters.retried(conn, self._projection.name, letter, failure)
-        await self.refresh_parked()
-
-    async def refresh_parked(self) -> None:
-        """Learn which keys have open letters."""
-        async with self._log.connection() as conn:
-            await self._parked.refresh(conn, self._projection.name)
-
-    async def patiently(self, action: Callable[[], Awaitable[T]]) -> T:
-        """Repeat an action through outages, with back-off and jitter.
+        """Apply the dead letters that an operator asked for, in the order of the log.
 
         Raises:
-            Stopping: the process is to stop.
+            Retryable: PostgreSQL is away.
         """
-        failures = 0
-        while True:
-            try:
-                return await action()
-            except Retryable as error:
-                failures += 1
-                await self._back_off(failures, error)
+        while (letter := await self._letters.next_retry()) is not None:
+            failure = await self._patience.insist(partial(self._try_letter, letter.event))
+            await self._letters.retried(letter, failure)
+        await self._letters.refresh()
 
     async def _deliver(self, events: Sequence[Event], checkpoint: Checkpoint, refill: bool) -> None:
         todo = deque([events])
@@ -165,14 +134,14 @@ class Applier:
             if len(part) > self._limit:
                 todo.extendleft((part[self._limit :], part[: self._limit]))
                 continue
-            part = await self._hold_back_parked(part)
+            part = await self._letters.hold_back(part)
             is_last = not todo
             try:
                 rejections = await self._projection.apply(self._batch(part, checkpoint, is_last, refill))
             except Retryable as error:
                 failures += 1
                 self._limit = max(self._limit // 2, _SMALLEST_BATCH)
-                await self._back_off(failures, error)
+                await self._patience.back_off(failures, error)
                 await self._check_after_outage()
                 todo.appendleft(part)
             except (StaleOwner, StoreForgot):
@@ -182,7 +151,7 @@ class Applier:
             else:
                 failures = 0
                 self._limit = min(self._limit * 2, self._options.batch_events)
-                await self._settle(part, rejections)
+                await self._letters.settle(part, rejections)
 
     def _batch(self, events: Sequence[Event], checkpoint: Checkpoint, is_last: bool, refill: bool) -> Batch:
         """Only the last part completes the checkpoint: the others carry the one before."""
@@ -198,10 +167,10 @@ class Applier:
             return [part[:middle], part[middle:]]
         if not await self._store_works(error):
             return [part]  # it does again: perhaps nothing is wrong with the event
-        if part:
-            reason = f"{type(error).__name__}: {error}"
-            log.error("event_rejected", consumer=self._projection.name, event_id=part[0].id, exc_info=error)
-            await self._settle(part, [Rejection(part[0], reason)])
+        if not part:
+            raise error  # no event to blame: a bug, for a supervisor to show
+        log.error("event_rejected", consumer=self._projection.name, event_id=part[0].id, exc_info=error)
+        await self._letters.settle(part, [Rejection(part[0], _reason(error))])
         return [[]] if is_last else []
 
     async def _store_works(self, error: Exception) -> bool:
@@ -216,31 +185,9 @@ class Applier:
             except Exception as still:
                 failures += 1
                 log.error("store_broken", consumer=self._projection.name, error=str(error), exc_info=still)
-                await self._back_off(failures, still)
+                await self._patience.back_off(failures, still)
                 await self._check_after_outage()
         return failures == 0
-
-    async def _hold_back_parked(self, part: Sequence[Event]) -> Sequence[Event]:
-        """The events that need not wait behind a letter."""
-        ready, waiting = self._parked.split(part)
-        if waiting:
-            await self._set_aside(partial(_keep_waiting, self._projection.name, waiting))
-        return ready
-
-    async def _settle(self, part: Sequence[Event], rejections: Sequence[Rejection]) -> None:
-        name = self._projection.name
-        rejected = {id(rejection.event) for rejection in rejections}
-        if rejections:
-            telemetry.CONSUMER_DEAD_LETTERS.labels(name).inc(len(rejections))
-            log.warning(
-                "dead_letters", consumer=name, count=len(rejections), reason=rejections[0].reason[:200]
-            )
-            await self._set_aside(partial(_write_letters, name, rejections, part))
-            self._parked.park(rejection.event for rejection in rejections)
-        settled = self._parked.superseded_by(event for event in part if id(event) not in rejected)
-        if settled:
-            await self._set_aside(partial(_supersede, name, settled))
-            await self.patiently(self.refresh_parked)
 
     async def _try_letter(self, event: Event) -> str | None:
         """None when the view took the event, else why not."""
@@ -252,28 +199,12 @@ class Applier:
         except Exception as error:
             if not await self._store_works(error):
                 return await self._try_letter(event)
-            return f"{type(error).__name__}: {error}"
+            return _reason(error)
         return rejections[0].reason if rejections else None
-
-    async def _set_aside(self, write: Callable[[Connection], Awaitable[None]]) -> None:
-        async def once() -> None:
-            async with self._log.connection() as conn:
-                await write(conn)
-
-        await self.patiently(once)
 
     async def _check_after_outage(self) -> None:
         """A store that was away may come back empty: look before anything is written to it."""
-        await self.patiently(self.check_store)
-
-    async def _back_off(self, failures: int, error: Exception) -> None:
-        telemetry.CONSUMER_OUTAGES.labels(self._projection.name).inc()
-        if failures in (1, 10):
-            log.warning(
-                "waiting_for_store", consumer=self._projection.name, failures=failures, error=str(error)
-            )
-        longest = min(self._options.backoff_first * 2 ** (failures - 1), self._options.backoff_most)
-        await pause(self._stop, longest * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+        await self._patience.insist(self.check_store)
 
     def _report(self, events: int, seconds: float, oldest: Event) -> None:
         name = self._projection.name
@@ -283,31 +214,5 @@ class Applier:
         say("batch_applied", consumer=name, events=events, ms=round(seconds * 1000), first=oldest.id)
 
 
-async def _write_letters(
-    consumer: str, rejections: Sequence[Rejection], part: Sequence[Event], conn: Connection
-) -> None:
-    """Letters for the rejected; later facts of their keys are applied once more behind them, when that is time."""
-    await dead_letters.set_aside(conn, consumer, rejections)
-    await dead_letters.keep_waiting(conn, consumer, dead_letters.behind(rejections, part))
-
-
-async def _keep_waiting(consumer: str, events: Sequence[Event], conn: Connection) -> None:
-    await dead_letters.keep_waiting(conn, consumer, events)
-
-
-async def _supersede(consumer: str, keys: Sequence[dead_letters.Key], conn: Connection) -> None:
-    await dead_letters.supersede(conn, consumer, keys)
-
-
-async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Sleep, unless the process is asked to stop.
-
-    Raises:
-        Stopping: it is.
-    """
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return
-    raise Stopping
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

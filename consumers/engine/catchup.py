@@ -23,6 +23,7 @@ from consumers.engine.applier import Applier
 from consumers.engine.checkpoint import Checkpoint, Refill, Scan, StreamState
 from consumers.engine.log import Head, Log
 from consumers.engine.options import Options
+from consumers.engine.patience import Patience
 from consumers.engine.positions import NOTHING, covers
 from consumers.engine.stream import Streams
 from runtime.redis import TRANSIENT as REDIS_AWAY
@@ -36,17 +37,24 @@ class CatchUp:
     """The ways of one consumer to get on without its streams."""
 
     def __init__(
-        self, consumer: str, source: Log, streams: Streams | None, applier: Applier, options: Options
+        self,
+        consumer: str,
+        source: Log,
+        streams: Streams | None,
+        applier: Applier,
+        options: Options,
+        patience: Patience,
     ) -> None:
         self._consumer = consumer
         self._log = source
         self._streams = streams
         self._applier = applier
         self._options = options
+        self._patience = patience
 
     async def why_refill(self, checkpoint: Checkpoint | None) -> str | None:
         """Why the view has to be filled from the truth; None when the log can take it from its checkpoint."""
-        return refill_reason(checkpoint, await self._applier.patiently(self._log.head))
+        return refill_reason(checkpoint, await self._patience.insist(self._log.head))
 
     async def refill(self, checkpoint: Checkpoint | None, why: str) -> Checkpoint:
         """Make events from the rows of the truth; an interrupted fill goes on where it stopped.
@@ -55,7 +63,7 @@ class CatchUp:
         afterwards: the checkpoint keeps the snapshot from before.
         """
         log.info("refill_started", consumer=self._consumer, why=why)
-        sources = await self._applier.patiently(self._log.truth_sources)
+        sources = await self._patience.insist(self._log.truth_sources)
         state = await self._start_of_refill(checkpoint, sources)
         await self._applier.apply((), state, refill=True)
         for source in sources:
@@ -70,14 +78,14 @@ class CatchUp:
         """Bring the view up to now; with `join`, the result has stream positions if the streams are there."""
         if checkpoint.scan:
             checkpoint = await self._scan(checkpoint, checkpoint.scan)
-        before = await self._applier.patiently(self._log.head)
+        before = await self._patience.insist(self._log.head)
         points = await self._starting_points(before) if join else None
-        head = await self._applier.patiently(self._log.head) if points else before
+        head = await self._patience.insist(self._log.head) if points else before
         done = await self._scan(checkpoint, Scan(str(head.snapshot), head.epoch, head.taken_at_ms))
         return await self._join(done, points) if points and head.epoch == before.epoch else done
 
     async def _start_of_refill(self, checkpoint: Checkpoint | None, sources: list[str]) -> Checkpoint:
-        head = await self._applier.patiently(self._log.head)
+        head = await self._patience.insist(self._log.head)
         first = Refill(sources[0] if sources else "", None)
         if checkpoint is None or not log_reaches(checkpoint, head):
             snapshot = head.snapshot if sources else NOTHING  # with no truth to read, the log is all there is
@@ -94,7 +102,7 @@ class CatchUp:
         cursor = state.refill.cursor if state.refill and state.refill.source == source else None
         while True:
             state = replace(state, refill=Refill(source, cursor))
-            events, cursor = await self._applier.patiently(
+            events, cursor = await self._patience.insist(
                 partial(self._log.truth_page, source, cursor, self._options.batch_events)
             )
             if not events:
@@ -113,7 +121,7 @@ class CatchUp:
         )
         since = checkpoint.snapshot, checkpoint.epoch, scan.upto
         found = False
-        while events := await self._applier.patiently(
+        while events := await self._patience.insist(
             partial(self._log.page, *since, scan.after, self._options.batch_events)
         ):
             await self._applier.apply(events, replace(checkpoint, streams={}, scan=scan))

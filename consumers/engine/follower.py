@@ -12,14 +12,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from time import monotonic
+from typing import Final
 
 import structlog
 
-from consumers.engine.applier import Applier, pause
+from consumers.engine.applier import Applier
 from consumers.engine.catchup import CatchUp
 from consumers.engine.checkpoint import Checkpoint
 from consumers.engine.log import Log
 from consumers.engine.options import Options
+from consumers.engine.patience import Patience, pause
 from consumers.engine.positions import STREAM_START, StreamId
 from consumers.engine.projection import Projection, StoreForgot
 from consumers.engine.stream import Delivered, Streams, advance
@@ -30,6 +32,10 @@ from runtime import telemetry
 from runtime.errors import Retryable
 from runtime.redis import TRANSIENT as REDIS_AWAY
 from schemas.envelope import Event
+from schemas.errors import EventError
+
+#: A Redis that does not answer is asked less and less often, up to so many times `Options.rejoin`.
+_LONGEST_REJOIN: Final = 8
 
 log = structlog.get_logger(__name__)
 
@@ -51,12 +57,14 @@ class Follower:
         self._streams = streams
         self._options = options
         self._stop = stop
-        self._applier = Applier(projection, source, options, generation, stop)
-        self._catchup = CatchUp(projection.name, source, streams, self._applier, options)
+        self._patience = patience = Patience(projection.name, options, stop)
+        self._applier = Applier(projection, source, options, generation, patience)
+        self._catchup = CatchUp(projection.name, source, streams, self._applier, options, patience)
         self._trimmer = Trimmer(projection.name, source, streams, options) if streams else None
         self._pending: dict[str, StreamId] | None = None
         self._unacknowledged: list[Delivered] = []
         self._rejoin_at = 0.0
+        self._rejoin_pause = options.rejoin
         self._upkeep_at = 0.0
 
     async def run(self) -> None:
@@ -71,13 +79,14 @@ class Follower:
                 checkpoint = await self._begin()
                 while not self._stop.is_set():
                     checkpoint = await self._step(checkpoint)
+                await self._finish(checkpoint)
             except StoreForgot as reason:
                 log.warning("store_forgot", consumer=self._name, reason=str(reason))
                 await pause(self._stop, self._options.backoff_first)
 
     async def _begin(self) -> Checkpoint:
         """Where the view stands: as its store says, filled from the truth when that says nothing useful."""
-        checkpoint = await self._applier.patiently(self._applier.start)
+        checkpoint = await self._patience.insist(self._applier.start)
         why = await self._catchup.why_refill(checkpoint)
         if checkpoint is None or why:
             return await self._catchup.refill(checkpoint, why or "the view is new")
@@ -86,7 +95,7 @@ class Follower:
     async def _resume(self, checkpoint: Checkpoint) -> Checkpoint:
         """Go on in the streams when they are the ones that the checkpoint speaks of."""
         if self._streams and checkpoint.streams:
-            with suppress(*REDIS_AWAY):
+            with suppress(*REDIS_AWAY, EventError):
                 if await self._streams.resume(checkpoint.streams):
                     self._pending = dict.fromkeys(checkpoint.streams, STREAM_START)
                     return checkpoint
@@ -112,10 +121,13 @@ class Follower:
     async def _follow_log(self, checkpoint: Checkpoint) -> Checkpoint:
         join = self._streams is not None and monotonic() >= self._rejoin_at
         checkpoint = await self._catchup.round(checkpoint, join=join)
-        if join and not checkpoint.streams:
-            self._rejoin_at = monotonic() + self._options.rejoin
-        if not checkpoint.streams:
-            await pause(self._stop, self._options.log_poll)
+        if checkpoint.streams:
+            self._rejoin_pause = self._options.rejoin
+            return checkpoint
+        if join:
+            self._rejoin_at = monotonic() + self._rejoin_pause
+            self._rejoin_pause = min(self._rejoin_pause * 2, self._options.rejoin * _LONGEST_REJOIN)
+        await pause(self._stop, self._options.log_poll)
         return checkpoint
 
     async def _read(self, checkpoint: Checkpoint) -> list[Delivered]:
@@ -169,6 +181,13 @@ class Follower:
             return
         done, self._unacknowledged = self._unacknowledged, []
         await self._streams.acknowledge(done)
+
+    async def _finish(self, checkpoint: Checkpoint) -> None:
+        """Nothing is read any more: let the store have the last word that readers have heard."""
+        if self._unacknowledged and self._streams:
+            await self._applier.apply((), checkpoint)
+            with suppress(*REDIS_AWAY):
+                await self._streams.acknowledge(self._unacknowledged)
 
     def _leave_streams(self, checkpoint: Checkpoint) -> Checkpoint:
         self._pending = None

@@ -13,11 +13,11 @@ import random
 
 import structlog
 
-from consumers.engine.applier import Stopping, pause
 from consumers.engine.follower import Follower
 from consumers.engine.lease import Lease
 from consumers.engine.log import Log
 from consumers.engine.options import Options
+from consumers.engine.patience import Stopping, pause
 from consumers.engine.projection import Projection, StaleOwner
 from consumers.engine.stream import Streams
 from consumers.engine.tasks import guarded

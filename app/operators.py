@@ -1,52 +1,55 @@
-"""Who counts as an operator: somebody on this machine, or a SUPER_ADMIN with a valid token.
+"""Who counts as an operator: whoever knows OPERATOR_TOKEN, or a SUPER_ADMIN with a valid access token.
 
-"On this machine" is believed only of a request that no proxy has passed on: behind one, every request comes from
-loopback.
+The operator's token comes as a bearer token (Prometheus) or as the password of HTTP Basic (a browser at `/console`).
 """
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-from typing import Final
-from urllib.parse import urlsplit
+import base64
+import binascii
+import hmac
 
 from fastapi import Request
+from pydantic import SecretStr
 
 from runtime.auth import viewer
 from runtime.http import Problem
-
-_PASSED_ON: Final = (
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-real-ip",
-    "via",
-)
 
 
 async def operator(request: Request) -> None:
     """FastAPI dependency: lets operators through.
 
     Raises:
-        Problem: 401 without a token, 403 with somebody else's.
+        Problem: 401 without a good token, 403 with somebody else's.
     """
-    if is_local(request):
+    if _is_operators(
+        presented(request.headers.get("authorization", "")), request.app.state.settings.operator_token
+    ):
         return
-    if (await viewer(request)).role != "SUPER_ADMIN":
+    try:
+        asking = await viewer(request)
+    except Problem as problem:
+        if problem.status == 401:
+            problem.challenge = 'Basic realm="Stunity operators", charset="UTF-8"'
+        raise
+    if asking.role != "SUPER_ADMIN":
         raise Problem(403, detail="This is for the platform's operators.")
 
 
-def is_local(request: Request) -> bool:
-    """Whether the request was made on this machine, to this machine's own name."""
-    if request.client is None or any(name in request.headers for name in _PASSED_ON):
-        return False
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    return _is_loopback(request.client.host) and (host == "localhost" or _is_loopback(host))
-
-
-def _is_loopback(host: str) -> bool:
+def presented(authorization: str) -> str:
+    """The secret in an Authorization header: a bearer token, or the password of Basic; empty when there is none."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "bearer":
+        return value.strip()
+    if scheme.lower() != "basic":
+        return ""
     try:
-        return ip_address(host).is_loopback
-    except ValueError:
+        return base64.b64decode(value, validate=True).decode("utf-8").partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _is_operators(secret: str, token: SecretStr | None) -> bool:
+    if token is None or not secret:
         return False
+    return hmac.compare_digest(secret.encode(), token.get_secret_value().encode())

@@ -36,6 +36,8 @@ class Problem(Exception):
         self.title = title or HTTPStatus(status).phrase
         self.detail = detail
         self.extra = extra
+        #: What `WWW-Authenticate` asks for with a 401 (RFC 9110, section 11.6.1).
+        self.challenge = "Bearer"
 
 
 def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> Response:
@@ -100,7 +102,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Problem)
     async def on_problem(_: Request, error: Problem) -> Response:
-        return problem_response(error, {"WWW-Authenticate": "Bearer"} if error.status == 401 else None)
+        return problem_response(error, {"WWW-Authenticate": error.challenge} if error.status == 401 else None)
 
     @app.exception_handler(HTTPException)
     async def on_http(_: Request, error: HTTPException) -> Response:

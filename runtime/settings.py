@@ -86,6 +86,10 @@ class Settings(BaseSettings):
     jwt_secret: SecretStr | None = Field(
         default=None, description="HS256 secret of the access tokens; without it every request is refused."
     )
+    operator_token: SecretStr | None = Field(
+        default=None,
+        description="Secret for `/console` (password of HTTP Basic) and `/metrics` (bearer token); else SUPER_ADMIN.",
+    )
     stunity_profile: Profile = Field(default=Profile.DEFAULT, description="`default` or `economy`.")
     stunity_home: Path = Field(
         default=Path(".stunity"), description="Data, ports and logs of the embedded stack."

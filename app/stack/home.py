@@ -20,7 +20,7 @@ from app.stack import ports
 from runtime.errors import ConfigurationError
 
 PORT_NAMES = ("postgres", "valkey", "typesense", "typesense_peering", "api")
-_SECRET_NAMES = ("postgres_password", "valkey_password", "typesense_api_key", "jwt_secret")
+_SECRET_NAMES = ("postgres_password", "valkey_password", "typesense_api_key", "jwt_secret", "operator_token")
 _DISK_NEEDED = 512 * 1024 * 1024
 
 

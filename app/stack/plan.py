@@ -34,6 +34,7 @@ class StackSettings(BaseSettings):
     typesense_protocol: str = "http"
     typesense_api_key: SecretStr | None = None
     jwt_secret: SecretStr | None = None
+    operator_token: SecretStr | None = None
     embedding_backend: str = "local"
 
     @property
@@ -87,6 +88,9 @@ def make(home: Home, settings: StackSettings, options: Options) -> Plan:
     api_url = f"http://{HOST}:{ports['api']}"
     plan.environment |= {
         "JWT_SECRET": secret,
+        "OPERATOR_TOKEN": settings.operator_token.get_secret_value()
+        if settings.operator_token
+        else secrets["operator_token"],
         "STUNITY_HOME": str(home.path),
         "EMBEDDING_BACKEND": settings.embedding_backend,
         "API_URL": api_url,

@@ -61,7 +61,10 @@ def addresses(console: Console, found: StackState) -> None:
             f"API      {environment['API_URL']}  (reference: {environment['API_URL']}/openapi.json)",
             highlight=False,
         )
-        console.print(f"console  {environment['CONSOLE_URL']}", highlight=False)
+        console.print(
+            f"console  {environment['CONSOLE_URL']}  (any user, password OPERATOR_TOKEN of `stunity env`)",
+            highlight=False,
+        )
     console.print('settings eval "$(stunity env)"', highlight=False)
 
 

@@ -176,7 +176,7 @@ async def _ask_for_leftovers(url: str, actors: Sequence[jobs.Actor], stop: async
         try:
             async with connect(url, name="stunity-worker") as conn:
                 for actor in names:
-                    await jobs.enqueue(conn, actor.name, queue=actor.queue, once="start")
+                    await jobs.enqueue(conn, actor.name, queue=actor.queue, once=True)
             return
         except (Retryable, *TRANSIENT) as error:
             log.warning("database_unavailable", error=str(error))

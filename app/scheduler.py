@@ -147,7 +147,8 @@ def job_chores(actors: Sequence[tuple[str, str, timedelta]]) -> list[Chore]:
 
 
 async def _ask(actor: str, queue: str, conn: Connection) -> str:
-    return await jobs.enqueue(conn, actor, queue=queue, once="chore")
+    await jobs.enqueue(conn, actor, queue=queue, once=True)
+    return "asked for"
 
 
 async def _count_engagement(conn: Connection) -> str:

@@ -20,17 +20,25 @@ from runtime.postgres import Connection
 SCHEMA: Final = "dramatiq"
 DEFAULT_QUEUE: Final = "default"
 
-_ONCE: Final = uuid.UUID("6f1c2f0e-5c0b-5f7c-9a53-0c6f9c2f7a11")
-
-# A message that runs right now is queued again: what it was asked for may have come after it looked.
 _ENQUEUE: Final = f"""
-INSERT INTO {SCHEMA}.queue AS old (message_id, queue_name, state, message, available_at)
+INSERT INTO {SCHEMA}.queue (message_id, queue_name, state, message, available_at)
 VALUES (%(id)s, %(queue)s, 'queued', %(message)s, clock_timestamp() + make_interval(secs => %(delay)s))
-ON CONFLICT (message_id) DO UPDATE
-   SET state = 'queued', message = EXCLUDED.message, worker_id = NULL, consumed_at = NULL, mtime = now(),
-       available_at = CASE old.state WHEN 'queued' THEN least(old.available_at, EXCLUDED.available_at)
-                                     ELSE EXCLUDED.available_at END
 """  # noqa: S608 - a constant
+
+# The one that waits stays locked until this transaction ends, so it cannot start before what it is for is there.
+_JOIN: Final = f"""
+WITH waiting AS (
+    SELECT message_id FROM {SCHEMA}.queue
+     WHERE queue_name = %(queue)s AND state = 'queued' AND message ->> 'actor_name' = %(actor)s
+       AND message -> 'args' = %(message)s::jsonb -> 'args' AND message -> 'kwargs' = %(message)s::jsonb -> 'kwargs'
+     ORDER BY available_at LIMIT 1
+       FOR UPDATE SKIP LOCKED
+)
+UPDATE {SCHEMA}.queue AS q
+   SET available_at = least(q.available_at, clock_timestamp() + make_interval(secs => %(delay)s))
+  FROM waiting WHERE q.message_id = waiting.message_id
+"""  # noqa: S608 - a constant
+
 _WAKE: Final = "SELECT pg_notify(%s, '')"
 
 
@@ -63,10 +71,10 @@ async def enqueue(
     *args: Any,
     queue: str = DEFAULT_QUEUE,
     delay: float = 0.0,
-    once: str | None = None,
+    once: bool = False,
     **kwargs: Any,
-) -> str:
-    """Ask for a job in the caller's transaction; gives the message id.
+) -> None:
+    """Ask for a job in the caller's transaction.
 
     Args:
         conn: commits or rolls back as the caller decides.
@@ -74,13 +82,18 @@ async def enqueue(
         args: JSON-encodable arguments of the actor.
         queue: the actor's queue.
         delay: seconds that it may not run yet; a delayed job starts at a worker's next look, not by a notification.
-        once: two requests with the same word that have not started yet are one, at the earlier time.
+        once: join an equal request that has not started, at the earlier time; so they do not pile up without a worker.
         kwargs: likewise by name.
     """
-    message_id = str(uuid.uuid5(_ONCE, f"{actor}:{once}")) if once else str(uuid.uuid4())
-    message: Message[Any] = Message(queue, actor, args, kwargs, {}, message_id)
-    params = {"id": message_id, "queue": queue, "message": Jsonb(message.asdict()), "delay": delay}
-    await conn.execute(_ENQUEUE, params)
+    message: Message[Any] = Message(queue, actor, args, kwargs, {}, str(uuid.uuid4()))
+    params = {
+        "id": message.message_id,
+        "queue": queue,
+        "actor": actor,
+        "message": Jsonb(message.asdict()),
+        "delay": delay,
+    }
+    if not once or (await conn.execute(_JOIN, params)).rowcount == 0:
+        await conn.execute(_ENQUEUE, params)
     if delay <= 0:
         await conn.execute(_WAKE, (f"dramatiq.{queue}.enqueue",))
-    return message_id

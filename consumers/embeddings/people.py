@@ -57,7 +57,7 @@ class InterestQueue:
         async with transaction(self._pool) as conn:
             [(seconds,)] = await (await conn.execute(_SQL["next_person"])).fetchall()
             if seconds is not None:
-                await jobs.enqueue(conn, INTERESTS, queue=QUEUE, delay=seconds, once="due")
+                await jobs.enqueue(conn, INTERESTS, queue=QUEUE, delay=seconds, once=True)
 
     async def _signals(self, conn: Connection, people: Sequence[str]) -> dict[str, list[Signal]]:
         params = {"users": people, "model": self._model_id, "limit": SIGNALS_PER_ACT}

@@ -99,7 +99,7 @@ class TextQueue:
         async with transaction(self._pool) as conn:
             [(seconds,)] = await self._rows(conn, "next_due")
             if seconds is not None:
-                await jobs.enqueue(conn, EMBED, queue=QUEUE, delay=seconds, once="due")
+                await jobs.enqueue(conn, EMBED, queue=QUEUE, delay=seconds, once=True)
 
     async def serve_when_complete(self) -> None:
         """Let reads use this model's vectors once a fill is through, and drop those of the model before it."""

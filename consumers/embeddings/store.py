@@ -151,13 +151,12 @@ class EmbeddingStore:
             raise StaleOwner if newer else StoreForgot("embeddings: no checkpoint")
 
     async def _write(self, conn: Connection, touched: Touched, model: Model, model_id: int) -> None:
-        if touched.refill:  # also when the cache has every vector: a job lets reads use them
-            await jobs.enqueue(conn, EMBED, queue=QUEUE, once="fill")
         stale = list(touched.engaged)
         if keys := touched.keys():
             changes = await self._compare(conn, touched, keys, model, model_id)
-            if await _save(conn, changes.changed, model_id, refill=touched.refill):
-                await jobs.enqueue(conn, EMBED, queue=QUEUE)
+            queued = await _save(conn, changes.changed, model_id, refill=touched.refill)
+            if queued or touched.refill:  # a fill from the cache alone needs the job to let reads use it
+                await jobs.enqueue(conn, EMBED, queue=QUEUE, once=True)
             await _drop(conn, changes.absent)
             stale += [doc.id for doc in changes.changed if doc.kind is Kind.PROFILE]
         if touched.users:
@@ -222,7 +221,7 @@ async def mark_interests(conn: Connection, users: Iterable[str], delay: float = 
     """Have the interests of these people built again in a moment."""
     if people := sorted(set(users)):
         await conn.execute(_SQL["mark_interests"], {"users": people, "delay": delay})
-        await jobs.enqueue(conn, INTERESTS, queue=QUEUE, delay=delay, once="due")
+        await jobs.enqueue(conn, INTERESTS, queue=QUEUE, delay=delay, once=True)
 
 
 async def _save(conn: Connection, docs: Sequence[Document], model_id: int, *, refill: bool) -> bool:

@@ -108,16 +108,36 @@ async def test_a_store_that_is_away_is_tried_again_and_other_failures_too(
         await asyncio.wait_for(done.wait(), 30)
 
 
-async def test_requests_of_one_word_are_one_job_until_it_starts(
+async def test_equal_requests_are_one_job_until_it_starts(
     database: str, conn: Connection, connection: psycopg.Connection
 ) -> None:
     for delay in (60.0, 0.0, 30.0):
-        await enqueue(conn, "test.record", once="due", delay=delay)
-    assert messages(connection) == 1
+        await enqueue(conn, "test.record", 1, once=True, delay=delay)
+    await enqueue(conn, "test.record", 2, once=True)
+    assert messages(connection) == 2
     recorder = Recorder()
     async with running(database, Actor("test.record", recorder)):
-        await until(lambda: recorder.calls)
+        await until(lambda: len(recorder.calls) == 2)
         await until(lambda: messages(connection) == 0)
+    assert sorted(recorder.calls, key=str) == [(1,), (2,)]
+
+
+async def test_a_joined_job_waits_for_the_transaction_that_joined_it(
+    database: str, conn: Connection, connection: psycopg.Connection
+) -> None:
+    await enqueue(conn, "test.record", once=True)
+    recorder = Recorder()
+    async with conn.transaction():
+        await enqueue(conn, "test.record", once=True)
+        async with running(
+            database, Actor("test.record", recorder), Actor("test.other", other := Recorder())
+        ):
+            async with connect(database) as elsewhere:
+                await enqueue(elsewhere, "test.other")
+            await until(lambda: other.calls)
+            assert not recorder.calls
+    async with running(database, Actor("test.record", recorder)):
+        await until(lambda: recorder.calls)
     assert recorder.calls == [()]
 
 
@@ -132,9 +152,9 @@ async def test_a_request_during_a_run_makes_another_run(database: str, conn: Con
         await go_on.wait()
 
     async with running(database, Actor("test.slow", slow)):
-        await enqueue(conn, "test.slow", once="due")
+        await enqueue(conn, "test.slow", once=True)
         await asyncio.wait_for(started.wait(), 10)
-        await enqueue(conn, "test.slow", once="due")
+        await enqueue(conn, "test.slow", once=True)
         go_on.set()
         await until(lambda: runs == 2)
 

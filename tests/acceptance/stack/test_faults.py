@@ -14,7 +14,6 @@ import psutil
 import psycopg
 import pytest
 
-from app.stack import privileges
 from app.stack.ports import HOST
 from tests.acceptance.stack.conftest import Stack
 from tests.support.wait import until
@@ -88,18 +87,6 @@ def test_a_home_that_can_t_be_made_is_named_in_one_line(new_stack: Callable[...,
     stack.home.write_text("a file")
     said = stack.run("up", "--detach", expect=2)
     assert "set STUNITY_HOME" in said.splitlines()[-1]
-
-
-@needs_root
-def test_an_ordinary_user_runs_it(new_stack: Callable[..., Stack], folder: Path) -> None:
-    account = privileges.account_for(folder / "nobody-owns-this-yet")
-    os.chown(folder, account.pw_uid, account.pw_gid)
-    prefix = privileges.as_user(account, "KILL", [Path(__file__), Path(os.path.realpath("/proc/self/exe"))])
-    stack = new_stack(prefix=prefix, HOME=str(folder))
-    stack.up()
-    assert stack.status()["ready"]
-    owners = {psutil.Process(part["pid"]).username() for part in stack.status()["parts"]}
-    assert owners == {account.pw_name}
 
 
 @needs_root

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pwd
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
+import psutil
 import psycopg
 import redis
 
+from app.stack import privileges
 from app.stack.postgres import Postgres
 from tests.acceptance.stack.conftest import Stack
 from tests.support.servers import Running
@@ -63,15 +69,29 @@ def test_exports_are_what_a_shell_reads(stack: Stack) -> None:
     assert said == f"{stack.env()['DATABASE_URL']} {stack.home}"
 
 
-def test_two_homes_side_by_side(stack: Stack, new_stack: Callable[..., Stack]) -> None:
-    other = new_stack("other")
+def test_two_homes_side_by_side_one_of_an_ordinary_user(
+    stack: Stack, new_stack: Callable[..., Stack], folder: Path
+) -> None:
+    user, prefix = _ordinary_user(folder)
+    other = new_stack("other", prefix=prefix, HOME=str(folder))
     stack.up()
     other.up()
     assert stack.status()["ready"]
-    assert other.status()["ready"]
+    owners = {psutil.Process(part["pid"]).username() for part in other.status()["parts"]}
+    assert owners == {user}
     other.run("down")
     assert stack.status()["ready"]
     assert stack.ports() & other.ports() == set()
+
+
+def _ordinary_user(folder: Path) -> tuple[str, list[str]]:
+    """Root takes another account, able to read a clone and a Python that lie in root's own home."""
+    if os.geteuid() != 0:
+        return pwd.getpwuid(os.geteuid()).pw_name, []
+    account = privileges.account_for(folder / "is not there yet")
+    os.chown(folder, account.pw_uid, account.pw_gid)
+    needed = [Path(__file__), Path(sys.executable).resolve()]
+    return account.pw_name, privileges.as_user(account, "KILL", needed)
 
 
 async def test_foreground_ends_cleanly_on_ctrl_c(stack: Stack) -> None:

@@ -14,6 +14,7 @@ def register(app: typer.Typer) -> None:
     """Add the group."""
     group = typer.Typer(no_args_is_help=True, help="Figures against their ceilings, on servers of their own.")
     group.command("relay")(relay)
+    group.command("latency")(latency)
     group.command("embed")(embed)
     app.add_typer(group, name="bench")
 
@@ -37,6 +38,30 @@ def relay(
             on, mode=mode, events=events, rows=rows, payload=payload, rounds=rounds, say=console.print
         )
     publish(f"relay-{mode}", result, as_json=as_json)
+
+
+def latency(
+    rates: Annotated[
+        str, typer.Option(help="Posts per second, one run each, separated by commas.")
+    ] = "20,100",
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each run.")] = 20.0,
+    as_json: Json = False,
+) -> None:
+    """From commit to the stream and to each view, p50/p95/p99, on a whole stack of its own."""
+    import asyncio
+
+    from app.bench import latency as bench
+    from app.bench.report import publish
+    from app.stack.own import own_stack
+
+    console = Console(stderr=True)
+    with own_stack() as stack:
+        stack.run("seed", "--users", "60", "--posts", "100", "--views", "200", "--follows", "200")
+        result = [
+            asyncio.run(bench.measure(stack.env, rate=float(rate), seconds=seconds, say=console.print))
+            for rate in rates.split(",")
+        ]
+    publish("latency", {f"at_{run['rate']:g}_per_s": run for run in result}, as_json=as_json)
 
 
 def embed(

@@ -3,13 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,36 +23,17 @@ def demo(
     posts: Annotated[int, typer.Option(min=10, help="Posts in the synthetic network.")] = 200,
 ) -> None:
     """Watch posts travel from PostgreSQL to every view and come back through the API; exit 0 when all arrived."""
+    from app.demo.tour import tour
+    from app.stack.own import own_stack
+
     console = Console(highlight=False)
-    home = Path(os.environ.get("STUNITY_HOME") or tempfile.mkdtemp(prefix="stunity-demo-"))
-    environment = {**os.environ, "STUNITY_HOME": str(home)}
-    ok = False
-    try:
-        console.rule("[bold]Starting PostgreSQL, Valkey, Typesense and the pipeline")
-        _stunity(environment, "up", "--detach")
-        settings = json.loads(_stunity(environment, "env", "--json", capture=True))
+    console.rule("[bold]Starting PostgreSQL, Valkey, Typesense and the pipeline")
+    with own_stack(keep=keep) as stack:
         console.rule("[bold]A synthetic school network")
-        _stunity(environment | settings, "seed", "--users", str(users), "--posts", str(posts))
+        stack.run("seed", "--users", str(users), "--posts", str(posts))
         console.rule("[bold]The tour")
-        from app.demo.tour import tour
-
-        ok = asyncio.run(tour(console, settings))
-    finally:
+        ok = asyncio.run(tour(console, stack.env))
         if keep:
-            console.print(f"Still running. API {settings['API_URL']}  console {settings['CONSOLE_URL']}")
-            console.print(f"Stop it with: STUNITY_HOME={home} {sys.argv[0]} down")
-        else:
-            _stunity(environment, "down")
-            if "STUNITY_HOME" not in os.environ and ok:
-                shutil.rmtree(home, ignore_errors=True)
+            console.print(f"Still running. API {stack.env['API_URL']}  console {stack.env['CONSOLE_URL']}")
+            console.print(f"Stop it with: STUNITY_HOME={stack.home} {sys.argv[0]} down")
     raise typer.Exit(0 if ok else 1)
-
-
-def _stunity(environment: dict[str, str], *arguments: str, capture: bool = False) -> str:
-    command = [sys.executable, "-m", "app.cli", *arguments]
-    result = subprocess.run(
-        command, env=environment, stdout=subprocess.PIPE if capture else None, text=True, check=False
-    )
-    if result.returncode:
-        raise typer.Exit(result.returncode)
-    return result.stdout or ""

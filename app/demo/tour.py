@@ -28,7 +28,7 @@ async def tour(console: Console, env: Mapping[str, str]) -> bool:
         httpx.AsyncClient(base_url=env["API_URL"], timeout=10) as http,
     ):
         with console.status("Waiting until every view holds the network"):
-            await _settled(http, db)
+            await settled(env["API_URL"], db)
         cast = await choose_cast(db)
 
         def person(member: Member) -> Person:
@@ -42,18 +42,19 @@ async def tour(console: Console, env: Mapping[str, str]) -> bool:
     return report.verdict()
 
 
-async def _settled(http: httpx.AsyncClient, db: Connection) -> None:
+async def settled(api_url: str, db: Connection) -> None:
     """Return when no view lags and no text waits for the model: the times of the tour are then of its own writes.
 
     Raises:
         Retryable: it takes more than two minutes.
     """
+    async with httpx.AsyncClient(base_url=api_url, timeout=10) as http:
 
-    async def at_rest() -> bool:
-        views = (await http.get("/readyz")).json()["consumers"].values()
-        live = all(view["state"] == "live" and view["lagMs"] == 0 for view in views)
-        return live and await waiting_texts(db) == 0
+        async def at_rest() -> bool:
+            views = (await http.get("/readyz")).json()["consumers"].values()
+            live = all(view["state"] == "live" and view["lagMs"] == 0 for view in views)
+            return live and await waiting_texts(db) == 0
 
-    outcome = await effect("the views hold the network", time.time(), at_rest, timeout=120)
+        outcome = await effect("the views hold the network", time.time(), at_rest, timeout=120)
     if not outcome.ok:
         raise Retryable(f"the views do not hold the seeded network: {outcome.note}")

@@ -1,5 +1,5 @@
-"""Live: who is online, and which sign-ins have ended. Short-lived state, in Redis where there is one.
+"""Live: who is online, which sign-ins have ended, and quizzes that a class plays together. Short-lived state.
 
-No consumer of events: requests write it and read it. PostgreSQL holds the same rows where truth is needed (a revoked
-token must stay revoked when Redis forgets) or where Redis is missing (presence).
+No consumer of events: requests write it and read it. What must not be lost (a logout, a game) stands in PostgreSQL, and
+Redis answers what is asked all the time; without Redis, PostgreSQL answers that too.
 """

@@ -1,4 +1,7 @@
-"""HTTP of live state: heartbeat, online count, logout. What they mean is `presence.py` and `revocations.py`."""
+"""HTTP of live state: heartbeat, online count, logout. What they mean is `presence.py` and `revocations.py`.
+
+Live quizzes come along from `quiz_api.py`.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
 from consumers.live.presence import Presence
+from consumers.live.quiz_api import router as quiz_router
 from consumers.live.revocations import TokenRevocations
 from consumers.live.schema import ONLINE_SECONDS
 from runtime.auth import CurrentViewer, bearer_token, decode, token_hash
 from runtime.http import Problem, Text
 
 router = APIRouter(tags=["live"])
+router.include_router(quiz_router)
 
 Id = Annotated[Text, Path(), Field(min_length=1, max_length=200)]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import structlog
 from psycopg.types.json import Jsonb
@@ -82,39 +82,48 @@ class TokenRevocations:
         Raises:
             Retryable: PostgreSQL would have to be asked, and is away.
         """
-        known = await self._ask_redis(token_hash)
-        return await self._ask_postgres(token_hash) if known is None else known
+        try:
+            known = await self._ask_redis(token_hash) if self._client else None
+        except Retryable:
+            return await self._ask_postgres(token_hash)
+        if known is not None:
+            return known
+        return await (self._load(token_hash) if self._client else self._ask_postgres(token_hash))
 
     async def _ask_redis(self, token_hash: str) -> bool | None:
-        """Redis's answer; None when it is away or not complete."""
+        """Redis's answer; None when it does not hold everything.
+
+        Raises:
+            Retryable: it is away.
+        """
         client = self._client
-        if client is None:
-            return None
+        assert client is not None  # the caller has looked
 
         async def ask() -> bool | None:
             keys = (revoked_key(self._prefix, token_hash), complete_key(self._prefix))
             revoked, complete = await client.mget(*keys)
             return True if revoked else False if complete else None
 
-        try:
-            return await self._breakers.call("redis-live", ask, TIMEOUT_SECONDS)
-        except Retryable:
-            return None
+        return await self._breakers.call("redis-live", ask, TIMEOUT_SECONDS)
 
     async def _ask_postgres(self, token_hash: str) -> bool:
+        rows = await self._rows(_ONE_SQL, token_hash)
+        return bool(rows[0][0])
+
+    async def _load(self, token_hash: str) -> bool:
+        """Bring Redis up to date, unless there is too much of it, and answer from what was read."""
+        revoked: dict[str, int] = dict(await self._rows(_ALL_SQL, MOST_LOADED + 1))
+        if len(revoked) > MOST_LOADED:
+            return await self._ask_postgres(token_hash)
+        await self._tell_redis(revoked, complete=True)
+        return token_hash in revoked
+
+    async def _rows(self, query: LiteralString, parameter: str | int) -> list[Any]:
         try:
             async with self._pool.connection() as conn:
-                if self._client is not None:
-                    rows = await (await conn.execute(_ALL_SQL, (MOST_LOADED + 1,))).fetchall()
-                    loaded: dict[str, int] = dict(rows)
-                    if len(loaded) <= MOST_LOADED:
-                        await self._tell_redis(loaded, complete=True)
-                        return token_hash in loaded
-                row = await (await conn.execute(_ONE_SQL, (token_hash,))).fetchone()
+                return await (await conn.execute(query, (parameter,))).fetchall()
         except TRANSIENT as error:
             raise Retryable(f"PostgreSQL is away: {error}") from error
-        assert row is not None  # a SELECT without FROM always gives one row
-        return bool(row[0])
 
     async def _tell_redis(self, hashes: dict[str, int], *, complete: bool = False) -> None:
         """Best effort: what is not told now is loaded when the mark of completeness has run out."""

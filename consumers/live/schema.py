@@ -1,8 +1,9 @@
-"""The Redis keys of live state; the tables are in migrations/001_live.sql.
+"""The Redis keys of live state; the tables are in migrations/.
 
-<prefix>:live:{<school>}:online     zset    user id -> time of the last heartbeat (seconds, PostgreSQL's clock)
-<prefix>:live:{revoked}:<hash>      string  a token that was logged out, until it expires
-<prefix>:live:{revoked}:complete    string  for a few seconds: every revoked token of PostgreSQL is in Redis
+<prefix>:live:{<school>}:online               zset    user id -> last heartbeat, in seconds of PostgreSQL's clock
+<prefix>:live:{<code>}:board:<game>:<closed>  string  a game's leaderboard after so many closed questions, JSON
+<prefix>:live:{revoked}:<hash>                string  a token that was logged out, until it expires
+<prefix>:live:{revoked}:complete              string  for a moment: PostgreSQL's revoked tokens are all in Redis
 """
 
 from __future__ import annotations
@@ -26,3 +27,8 @@ def revoked_key(prefix: str, token_hash: str) -> str:
 def complete_key(prefix: str) -> str:
     """The mark that what is not in Redis has not been revoked."""
     return f"{prefix}:live:{{revoked}}:complete"
+
+
+def board_key(prefix: str, code: str, game: str, closed: int) -> str:
+    """The leaderboard of a game after so many closed questions."""
+    return f"{prefix}:live:{{{code}}}:board:{game}:{closed}"

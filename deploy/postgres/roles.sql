@@ -15,7 +15,7 @@
 --     stunity_writer     an application that writes rows, or calls outbox.emit
 --     stunity_relay      reads the log, keeps its own state; sees no table of upstream
 --     stunity_scheduler  counts counters, makes and retires partitions
---     stunity_consumer   owns the views (engine, embeddings, analytics, the job queue); reads the truth
+--     stunity_consumer   owns the views (engine, embeddings, analytics, live, the job queue); reads the truth
 --     stunity_api        reads views and truth; writes what a stunity_writer may
 --
 -- Nobody but the owner of a database reads a password hash, token, e-mail address or phone number.
@@ -48,7 +48,7 @@ DECLARE
 BEGIN
     FOR item IN
         SELECT n.nspname AS schema FROM pg_namespace n
-         WHERE n.nspname IN ('outbox', 'stunity', 'engine', 'embeddings', 'analytics', 'dramatiq')
+         WHERE n.nspname IN ('outbox', 'stunity', 'engine', 'embeddings', 'analytics', 'live', 'dramatiq')
     LOOP
         owner := CASE WHEN item.schema IN ('outbox', 'stunity') THEN 'stunity_migrator' ELSE 'stunity_consumer' END;
         EXECUTE format('ALTER SCHEMA %I OWNER TO %I', item.schema, owner);
@@ -57,7 +57,7 @@ BEGIN
         SELECT n.nspname AS schema, c.relname AS name,
                CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind
           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-         WHERE n.nspname IN ('outbox', 'stunity', 'engine', 'embeddings', 'analytics', 'dramatiq')
+         WHERE n.nspname IN ('outbox', 'stunity', 'engine', 'embeddings', 'analytics', 'live', 'dramatiq')
            AND c.relkind IN ('r', 'p', 'v', 'm', 'S')
            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.classid = 'pg_class'::regclass
                               AND d.deptype IN ('a', 'i', 'e') AND c.relkind <> 'p' AND NOT c.relispartition)
@@ -68,7 +68,7 @@ BEGIN
     FOR item IN
         SELECT n.nspname AS schema, p.oid::regprocedure AS signature
           FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-         WHERE n.nspname IN ('outbox', 'engine', 'embeddings', 'analytics', 'dramatiq')
+         WHERE n.nspname IN ('outbox', 'engine', 'embeddings', 'analytics', 'live', 'dramatiq')
            AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
     LOOP
         owner := CASE WHEN item.schema = 'outbox' THEN 'stunity_migrator' ELSE 'stunity_consumer' END;
@@ -112,13 +112,17 @@ BEGIN
     END LOOP;
     -- Views: the API reads them.
     FOR item IN
-        SELECT n.nspname AS name FROM pg_namespace n WHERE n.nspname IN ('engine', 'embeddings', 'analytics', 'dramatiq')
+        SELECT n.nspname AS name FROM pg_namespace n WHERE n.nspname IN ('engine', 'embeddings', 'analytics', 'live', 'dramatiq')
     LOOP
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO stunity_api', item.name);
         EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO stunity_api', item.name);
         EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE stunity_consumer IN SCHEMA %I GRANT SELECT ON TABLES TO stunity_api',
                        item.name);
     END LOOP;
+    -- Presence, logouts, games: written by requests.
+    IF to_regnamespace('live') IS NOT NULL THEN
+        GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA live TO stunity_api;
+    END IF;
     -- A reader that waits for a position leaves word for the relay and the engine; jobs are asked for by inserting.
     IF to_regclass('dramatiq.queue') IS NOT NULL THEN
         GRANT INSERT ON dramatiq.queue TO stunity_api;
@@ -134,7 +138,7 @@ DECLARE
         'email', 'phone', 'ipAddress'];
     truth   CONSTANT text[] := ARRAY['users', 'schools', 'posts', 'follows', 'user_blocks', 'likes', 'comments', 'bookmarks',
         'post_views', 'study_clubs', 'club_members', 'club_materials', 'courses', 'enrollments', 'quizzes', 'quiz_attempts',
-        'classes', 'students', 'teachers', 'student_classes', 'teacher_classes', 'school_memberships'];
+        'classes', 'students', 'teachers', 'student_classes', 'teacher_classes', 'school_memberships', 'user_post_feedback'];
     written CONSTANT text[] := ARRAY['posts', 'follows', 'user_blocks', 'likes', 'comments', 'bookmarks', 'post_views',
         'study_clubs', 'club_members', 'courses', 'enrollments', 'quiz_attempts'];
     item    record;

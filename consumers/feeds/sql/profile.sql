@@ -47,5 +47,6 @@ SELECT * FROM embeddings.semantic_scores(%(viewer)s::text, %(ids)s::text[])
 
 -- name: features
 -- What this database has of what the feed can do without.
-SELECT to_regclass('public.user_post_feedback') IS NOT NULL,
+SELECT to_regclass('public.user_post_feedback') IS NOT NULL
+       AND has_any_column_privilege(to_regclass('public.user_post_feedback'), 'SELECT'),
        to_regprocedure('embeddings.semantic_scores(text, text[])') IS NOT NULL

@@ -119,6 +119,8 @@ def test_the_api_reads_views_and_truth_and_writes_as_a_writer(guarded: Connectio
     with acting_as(guarded, "api") as conn:
         conn.execute("""SELECT role::text, "schoolId", "isActive", "passwordChangedAt" FROM users""")
         conn.execute("SELECT count(*) FROM engine.checkpoints")
+        conn.execute("INSERT INTO live.presence VALUES ('u1', now())")
+        conn.execute("SELECT FROM live.games FOR SHARE")
         add_post(conn, "p2", "u2")
         refused(
             conn,

@@ -116,6 +116,7 @@ class Keeper:
                     now = time.monotonic()
                     if now >= save_at:
                         save_at = now + self._settings.state_interval
+                        self._check_publication(self._store.find_publication(self._settings.publication))
                         self._save()
                     if now >= report_at:
                         report_at = now + self._settings.report_interval
@@ -146,10 +147,14 @@ class Keeper:
         parameters = {"publication": self._settings.publication}
         row = self._store.conn.execute(SQL["snapshot_and_lsn"], parameters).fetchone()
         assert row is not None
-        if row["publication"] != self._epoch.publication_oid:
-            raise Moved("the publication has been replaced: changes may have passed unpublished")
+        self._check_publication(row["publication"])
         lsn = end_of_last_record(row["lsn"], row["block"])
         return Candidate(lsn, MarkerRequest(row["snapshot"], row["taken_at_ms"]))
+
+    def _check_publication(self, found: int | None) -> None:
+        """From PostgreSQL 18 on a missing publication is no error: its rows just do not come."""
+        if found != self._epoch.publication_oid:
+            raise Moved("the publication has been replaced: changes may have passed unpublished")
 
     def _save(self) -> None:
         """Write down what Redis has, then let the stream confirm it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import sha1
 from pathlib import Path
 from typing import Any, Final
@@ -72,7 +73,8 @@ class RedisLink:
     """Used by one thread at a time."""
 
     def __init__(self, url: str, timeout: float, stop: threading.Event, longest_backoff: float) -> None:
-        self._client = redis.Redis.from_url(
+        self._connect = partial(
+            redis.Redis.from_url,
             url,
             socket_timeout=timeout,
             socket_connect_timeout=min(timeout, 5.0),
@@ -81,7 +83,7 @@ class RedisLink:
             single_connection_client=True,
             client_name="stunity-relay",
         )
-        self._execute: Callable[..., Any] = self._client.execute_command
+        self._client: redis.Redis | None = None
         self._stop = stop
         self._closed = False
         self._longest = longest_backoff
@@ -89,7 +91,8 @@ class RedisLink:
     def close(self) -> None:
         """Hang up, and give up what is being tried."""
         self._closed = True
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
 
     def run(
         self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int]
@@ -112,7 +115,7 @@ class RedisLink:
 
     def hung_up(self) -> bool:
         """Whether the other side has closed the connection since the last call: it may have come back as another."""
-        connection = self._client.connection
+        connection = self._client.connection if self._client else None
         if connection is None:
             return False
         try:
@@ -122,6 +125,13 @@ class RedisLink:
             pass
         self._drop()
         return True
+
+    def _execute(self, *words: str | bytes | int) -> Any:
+        """One command; the first one connects, so that a relay starts while Redis is away."""
+        if self._client is None:
+            self._client = self._connect()
+        run: Callable[..., Any] = self._client.execute_command
+        return run(*words)
 
     def _evalsha(self, script: Script, keys: Sequence[str], args: Sequence[str | bytes | int]) -> Any:
         call = ("EVALSHA", script.sha, len(keys), *keys, *args)
@@ -153,7 +163,7 @@ class RedisLink:
 
     def _drop(self) -> None:
         """A reply that comes late must never be read as the answer to something else."""
-        if self._client.connection is not None:
+        if self._client is not None and self._client.connection is not None:
             self._client.connection.disconnect()  # type: ignore[no-untyped-call]
 
 

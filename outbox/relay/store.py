@@ -194,14 +194,19 @@ class Store:
 
         Another identity than before means that changes may have passed without being published.
         """
-        row = self._one("publication", publication=name)
-        if row is None:
+        found = self.find_publication(name)
+        if found is None:
             ours = psycopg.sql.Identifier(name)
             with self.conn.transaction():
                 self.conn.execute(psycopg.sql.SQL("DROP PUBLICATION IF EXISTS {}").format(ours))
                 self.conn.execute(psycopg.sql.SQL(SQL["create_publication"]).format(ours))
-            row = self._must("publication", publication=name)
-        return int(row["oid"])
+            found = int(self._must("publication", publication=name)["oid"])
+        return found
+
+    def find_publication(self, name: str) -> int | None:
+        """The same; None when it is missing."""
+        row = self._one("publication", publication=name)
+        return int(row["oid"]) if row else None
 
     def exported_snapshot(self, name: str) -> str:
         """The text form of a snapshot that another session has exported."""

@@ -7,13 +7,12 @@ seconds *and* so many bytes; until then the WAL (or the stored rounds) can fill 
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from outbox.relay.position import Position
 
 _GRAINS = 64
-_MIN_SECONDS = 0.25
+_AT_MOST = 8 * _GRAINS
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +27,12 @@ class Step:
 
 
 class Trail:
-    """Steps from the one that is confirmed to the newest; at most a few hundred of them."""
+    """Steps from the one that is confirmed to the newest; never more than a few hundred of them."""
 
     def __init__(self, seconds: float, mass: int) -> None:
         self._seconds = seconds
         self._mass = mass
-        self._grain_seconds = max(seconds / _GRAINS, _MIN_SECONDS if seconds else 0.0)
-        self._grain_mass = mass // _GRAINS
-        self._steps: deque[Step] = deque()
+        self._steps: list[Step] = []
 
     def add(self, step: Step) -> None:
         """Redis has come this far; steps in close succession melt into one."""
@@ -45,19 +42,36 @@ class Trail:
         if len(steps) >= 2 and self._close(steps[-2], steps[-1]):
             steps.pop()
         steps.append(step)
+        if len(steps) > _AT_MOST:
+            steps[1:-1] = steps[1:-1:2]
 
     def confirmable(self, now: float) -> Step | None:
         """The newest step that is old enough, None when there is none; older ones are forgotten."""
-        if not self._steps:
+        steps = self._steps
+        ripe = sum(1 for step in steps if self._is_old(step, now) and self._is_far(step.mass))
+        if not ripe:
             return None
-        newest = self._steps[-1].mass
-        while len(self._steps) >= 2 and self._ripe(self._steps[1], now, newest):
-            self._steps.popleft()
-        return self._steps[0] if self._ripe(self._steps[0], now, newest) else None
+        del steps[: ripe - 1]
+        return self._between(steps[0], steps[1], now) if len(steps) > 1 else steps[0]
+
+    def _between(self, ripe: Step, following: Step, now: float) -> Step:
+        """Where no entry lies between two steps of the WAL, every place between them is as good as a step.
+
+        Otherwise the WAL of one large load would be kept until something else is written.
+        """
+        is_lsn = following.point == following.mass
+        if not is_lsn or following.progress != ripe.progress or not self._is_old(following, now):
+            return ripe
+        place = max(ripe.point, min(following.point, self._steps[-1].mass - self._mass))
+        return replace(ripe, point=place, mass=place)
 
     def _close(self, earlier: Step, later: Step) -> bool:
         """Whether the later one adds too little to be kept once there is a newer one."""
-        return later.time - earlier.time < self._grain_seconds or later.mass - earlier.mass < self._grain_mass
+        near = later.time - earlier.time <= self._seconds / _GRAINS
+        return near and later.mass - earlier.mass <= self._mass // _GRAINS
 
-    def _ripe(self, step: Step, now: float, newest: int) -> bool:
-        return step.time <= now - self._seconds and step.mass <= newest - self._mass
+    def _is_old(self, step: Step, now: float) -> bool:
+        return step.time <= now - self._seconds
+
+    def _is_far(self, mass: int) -> bool:
+        return mass <= self._steps[-1].mass - self._mass

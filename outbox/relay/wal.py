@@ -21,7 +21,7 @@ from outbox.relay.opening import fill, find_floor, look_in_redis, needs_fill, ta
 from outbox.relay.pgoutput import parse_lsn
 from outbox.relay.session import CommandFailed, ReplicationSession
 from outbox.relay.slot import SlotInfo, SlotState
-from outbox.relay.store import Epoch, NewEpoch, Server, Store, connect, translated
+from outbox.relay.store import Connection, Epoch, NewEpoch, Server, Store, connect, translated
 from outbox.relay.stream import WalStream
 from runtime import telemetry
 
@@ -44,15 +44,17 @@ class WalRelay:
         """
         with ExitStack() as stack, translated():
             link = stack.enter_context(closing(self._context.open_link()))
-            store = Store(
-                stack.enter_context(connect(self._settings.replication_url, "stunity-relay-keeper"))
-            )
+            store = Store(stack.enter_context(self._connect_keeper()))
             session = stack.enter_context(closing(self._open_session()))
             epoch, confirmed = self._begin_stream(store, link, session)
             stream = self._take_over(store, link, session, epoch, confirmed)
             telemetry.RELAY_ACTIVE.set(1)
             stack.callback(telemetry.RELAY_ACTIVE.set, 0)
             stream.run()
+
+    def _connect_keeper(self) -> Connection:
+        """A synchronous standby that is away holds up the users' commits; markers must go on saying so."""
+        return connect(self._settings.replication_url, "stunity-relay-keeper", synchronous_commit="local")
 
     def _open_session(self) -> ReplicationSession:
         return ReplicationSession(

@@ -68,6 +68,10 @@ class RunningRelay:
         """Whether it has met its end."""
         return self._dead and not self._thread.is_alive()
 
+    def wait_until_dead(self) -> None:
+        """Until it has met its end."""
+        wait_until(lambda: self.died, "the relay's death")
+
     def stop(self) -> None:
         """End it politely; what it died of is raised here."""
         self._relay.stop()
@@ -110,7 +114,9 @@ def wait_until(condition: Callable[[], Any], what: str, timeout: float = 15.0) -
 
 def emit(conn: Connection, key: str, topic: str = "post", data: str = "{}") -> int:
     """One event; returns its id."""
-    row = conn.execute("SELECT outbox.emit(%s, %s, %s, %s)", (topic, f"{topic}.updated", key, data)).fetchone()
+    row = conn.execute(
+        "SELECT outbox.emit(%s, %s, %s, %s)", (topic, f"{topic}.updated", key, data)
+    ).fetchone()
     assert row is not None
     return int(row[0])
 
@@ -176,8 +182,12 @@ class Streams:
         return [event.id for event in self.events(epoch)]
 
     def count(self, epoch: int | None = None, partitions: int = 1) -> int:
-        """How many events an epoch has, from the counters: quick enough to ask in a loop."""
+        """How many events an epoch has."""
         return len(self.events(epoch, partitions))
+
+    def length(self) -> int:
+        """How many entries of all kinds the newest epoch has: quick."""
+        return sum(int(self.client.xlen(self.key(topic))) for topic in TOPICS)
 
     def committed(self) -> list[int]:
         """The ids of all events in the log."""
@@ -187,9 +197,14 @@ class Streams:
         """Until a relay has begun: its first marker is there."""
         wait_until(lambda: self.epoch and self.client.exists(self.key()), "the relay's first marker")
 
-    def wait_for_all(self, *epochs: int, partitions: int = 1, timeout: float = 20.0) -> None:
-        """Until every committed event is in the streams of these epochs (of the newest one), and a marker says so."""
-        wait_until(lambda: self._covered(epochs, partitions), "all events in the streams", timeout)
+    def wait_for_more(self, entries: int) -> None:
+        """Until there are so many more than now."""
+        before = self.length()
+        wait_until(lambda: self.length() >= before + entries, f"{entries} more entries", timeout=30)
+
+    def wait_for_all(self, timeout: float = 20.0) -> None:
+        """Until a marker sees every committed event; that they all stand before it is what `check` looks at."""
+        wait_until(self._covered, "a marker that sees everything", timeout)
 
     def check(self, *epochs: int, partitions: int = 1, once: bool = True) -> None:
         """Assert the invariants; `epochs` that together hold the log, by default the newest alone."""
@@ -207,10 +222,12 @@ class Streams:
                 assert newest.get(key, 0) < entry.said.id, f"{key} goes back to event {entry.said.id}"
                 newest[key] = entry.said.id
                 published.append(entry.said.id)
-        if once:
-            assert sorted(published) == self.committed()
-        else:
-            assert sorted(set(published)) == self.committed()
+        found = sorted(published if once else set(published))
+        assert found == self.committed(), f"published {found}"
+
+    def check_markers(self) -> None:
+        """Assert the promises of the newest epoch's markers."""
+        self._check_markers(self.entries())
 
     def _check_numbers(self, entries: list[Entry]) -> None:
         """Dense within each stream, in the order of the ids."""
@@ -236,19 +253,23 @@ class Streams:
                 assert not (snapshot.sees(xid) and place > position), f"marker {number} came before {place}"
                 assert place > settled or snapshot.sees(xid), f"marker {number} settles {place} unseen"
 
-    def _covered(self, epochs: tuple[int, ...], partitions: int) -> bool:
-        wanted = epochs or (self.epoch,)
-        found: set[int] = set()
-        for epoch in wanted:
-            found |= {event.id for event in self.events(epoch, partitions)}
-        if found != set(self.committed()):
+    def _covered(self) -> bool:
+        marker = self.newest_marker()
+        if marker is None:
             return False
-        entries = self.entries(wanted[-1], partitions)
-        seen = [Snapshot.parse(e.said.snapshot) for e in entries if isinstance(e.said, Marker)]
-        xids = [e.said.xid for e in entries if isinstance(e.said, Event)]
-        return any(all(snapshot.sees(xid) for xid in xids) for snapshot in seen[-1:])
+        query = (
+            "SELECT coalesce(bool_and(pg_visible_in_snapshot(xid, %s::pg_snapshot)), true) FROM outbox.events"
+        )
+        row = self.conn.execute(query, (marker.snapshot,)).fetchone()
+        return row is not None and bool(row[0])
+
+    def newest_marker(self) -> Marker | None:
+        """The last one of the newest epoch."""
+        newest: Any = self.client.xrevrange(self.key("session"), count=20)
+        said = (wire.decode(fields) for _, fields in newest)
+        return next((entry for entry in said if isinstance(entry, Marker)), None)
 
     def _one(self, query: str) -> int:
-        row = self.conn.execute(query).fetchone()  # type: ignore[arg-type]
+        row = self.conn.execute(query).fetchone()
         assert row is not None
         return int(row[0])

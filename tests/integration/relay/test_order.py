@@ -115,7 +115,7 @@ def test_many_writers_of_few_rows(start: Start, streams: Streams, database: str,
 def test_partitions(start: Start, streams: Streams, connection: psycopg.Connection) -> None:
     start(partitions=3, batch_events=7)
     emit_many(connection, 200, keys=20)
-    streams.wait_for_all(partitions=3)
+    streams.wait_for_all()
     streams.check(partitions=3)
     used = {entry.partition for entry in streams.entries(partitions=3) if entry.n > 3}
     assert used == {0, 1, 2}

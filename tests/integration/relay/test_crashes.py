@@ -1,0 +1,131 @@
+"""I1 under crashes: a relay that dies at any step, several times, leaves every event in its stream exactly once."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from tests.integration.relay.conftest import Start
+from tests.support.relay import Streams, emit, emit_many
+
+_STEPS = {
+    "wal": [
+        "slot_created",
+        "epoch_begun",
+        "after_read",
+        "before_publish",
+        "after_publish",
+        "after_marker",
+        "before_save",
+        "before_confirm",
+        "after_confirm",
+    ],
+    "poll": [
+        "epoch_begun",
+        "round_stored",
+        "after_read",
+        "before_publish",
+        "after_publish",
+        "after_marker",
+        "before_save",
+        "before_confirm",
+    ],
+}
+
+
+@pytest.fixture
+def writing(database: str) -> Iterator[threading.Event]:
+    """Transactions of one to five events about few keys, until the test says stop."""
+    stop = threading.Event()
+
+    def write() -> None:
+        dice = random.Random(7)
+        with psycopg.connect(database) as conn:
+            while not stop.wait(0.005):
+                for _ in range(dice.randint(1, 5)):
+                    emit(conn, f"k{dice.randint(0, 9)}")
+                conn.rollback() if dice.random() < 0.1 else conn.commit()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    yield stop
+    stop.set()
+    writer.join(10)
+
+
+@pytest.mark.parametrize(("mode", "step"), [(mode, step) for mode in _STEPS for step in _STEPS[mode]])
+def test_dying_at_a_step(
+    start: Start,
+    streams: Streams,
+    step: str,
+    connection: psycopg.Connection,
+    writing: threading.Event,
+) -> None:
+    emit_many(connection, 40)
+    passes = [0, 1, 4] if step not in ("slot_created", "epoch_begun") else [0]
+    for passed in passes:
+        relay = start(dies_at=(step, passed), batch_events=10, trail_seconds=0.3)
+        relay.wait_until_dead()
+    start(batch_events=10, trail_seconds=0.3)
+    writing.set()
+    streams.wait_for_all()
+    streams.check()
+
+
+def test_dying_in_the_middle_of_a_large_transaction(
+    start: Start, streams: Streams, connection: psycopg.Connection
+) -> None:
+    start().stop()
+    emit_many(connection, 3000)
+    for passed in (2, 5):
+        relay = start(dies_at=("after_publish", passed), batch_events=100)
+        relay.wait_until_dead()
+    assert 0 < streams.count() < 3000
+    start(batch_events=100)
+    streams.wait_for_all()
+    streams.check()
+
+
+@contextmanager
+def real_relay(
+    database: str, redis_url: str, mode: str, **environment: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`stunity relay` as a process of its own."""
+    variables = {
+        **os.environ,
+        "DATABASE_URL": database,
+        "REDIS_URL": redis_url,
+        "LOG_LEVEL": "ERROR",
+        **environment,
+    }
+    command = [sys.executable, "-m", "app.cli", "relay", "--mode", mode]
+    process = subprocess.Popen(command, env=variables)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+def test_killing_the_real_process(
+    database: str, redis_url: str, mode: str, streams: Streams, writing: threading.Event
+) -> None:
+    for _ in range(2):
+        with real_relay(database, redis_url, mode) as process:
+            streams.wait_for_more(100)
+            process.send_signal(signal.SIGKILL)
+    with real_relay(database, redis_url, mode) as process:
+        writing.set()
+        streams.wait_for_all(timeout=30)
+        streams.check()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0

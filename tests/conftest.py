@@ -36,6 +36,13 @@ JWT_SECRET = "only-for-tests-only-for-tests-only-for-tests"
 _TEMPLATE = "stunity_template"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several workers (`make test`) a file stays with one of them, and so does everything on the running stack."""
+    for item in items:
+        on_the_stack = "stack" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("stack" if on_the_stack else str(item.path)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_from_outside() -> None:
     """A developer's own environment must not reach the tests."""

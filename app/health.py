@@ -32,7 +32,7 @@ async def readyz(request: Request) -> Response:
     """Whether requests can be answered, per dependency, and how far each view is."""
     state = request.app.state
     found = await status.dependencies(state.settings, state.pool, state.redis)
-    views = await _consumers(request)
+    views = await _consumers(request) if found["postgres"] == "up" else []
     body: dict[str, Any] = {
         "status": _verdict(found, views),
         "dependencies": found,

@@ -34,7 +34,7 @@ from runtime.redis import TRANSIENT as REDIS_AWAY
 from schemas.envelope import Event
 from schemas.errors import EventError
 
-#: A Redis that does not answer is asked less and less often, up to so many times `Options.rejoin`.
+#: Streams that can't be joined, or not for long, are tried less and less often, up to so many times `Options.rejoin`.
 _LONGEST_REJOIN: Final = 8
 
 log = structlog.get_logger(__name__)
@@ -64,7 +64,7 @@ class Follower:
         self._pending: dict[str, StreamId] | None = None
         self._unacknowledged: list[Delivered] = []
         self._rejoin_at = 0.0
-        self._rejoin_pause = options.rejoin
+        self._rejoin_pause = 0.0
         self._upkeep_at = 0.0
 
     async def run(self) -> None:
@@ -109,12 +109,15 @@ class Follower:
             for events, entries, reached in self._batches(delivered, checkpoint):
                 self._unacknowledged += entries
                 await self._apply(events, reached)
+                if reached.snapshot != checkpoint.snapshot:
+                    self._rejoin_pause = 0.0  # a marker on every stream: they are sound
                 checkpoint = reached
             if not delivered and self._unacknowledged:
                 await self._apply([], checkpoint)
         except (Lost, *REDIS_AWAY) as reason:
             log.warning("leaving_streams", consumer=self._name, reason=str(reason))
             telemetry.CONSUMER_CATCH_UPS.labels(self._name).inc()
+            self._postpone_joining()
             return self._leave_streams(checkpoint)
         return await self._upkeep(checkpoint, idle=not delivered)
 
@@ -122,11 +125,9 @@ class Follower:
         join = self._streams is not None and monotonic() >= self._rejoin_at
         checkpoint = await self._catchup.round(checkpoint, join=join)
         if checkpoint.streams:
-            self._rejoin_pause = self._options.rejoin
             return checkpoint
         if join:
-            self._rejoin_at = monotonic() + self._rejoin_pause
-            self._rejoin_pause = min(self._rejoin_pause * 2, self._options.rejoin * _LONGEST_REJOIN)
+            self._postpone_joining()
         await pause(self._stop, self._options.log_poll)
         return checkpoint
 
@@ -188,6 +189,12 @@ class Follower:
             await self._applier.apply((), checkpoint)
             with suppress(*REDIS_AWAY):
                 await self._streams.acknowledge(self._unacknowledged)
+
+    def _postpone_joining(self) -> None:
+        """Each failure in a row makes the next attempt wait longer; a first one does not."""
+        self._rejoin_at = monotonic() + self._rejoin_pause
+        longest = self._options.rejoin * _LONGEST_REJOIN
+        self._rejoin_pause = min(max(self._rejoin_pause * 2, self._options.rejoin), longest)
 
     def _leave_streams(self, checkpoint: Checkpoint) -> Checkpoint:
         self._pending = None

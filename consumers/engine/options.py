@@ -47,7 +47,7 @@ class Options:
             return cls(
                 block=60.0,
                 log_poll=5.0,
-                rejoin=60.0,
+                rejoin=15.0,
                 upkeep=60.0,
                 checkpoint=120.0,
                 lease=90.0,

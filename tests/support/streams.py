@@ -98,6 +98,14 @@ class StepRelay:
         """Numbers start again, as after a Redis that lost everything."""
         self._numbers = {}
 
+    def number_of(self, key: str) -> int:
+        """Number of the last entry of a stream."""
+        return self._numbers.get(key, 0)
+
+    def set_number(self, key: str, number: int) -> None:
+        """Go on behind this number, as after a stream that was rolled back."""
+        self._numbers[key] = number
+
     def _add(self, topic: str, entry: wire.Entry, position: str, *, keep: bool) -> None:
         key = self.key(topic)
         self._numbers[key] = self._numbers.get(key, 0) + 1

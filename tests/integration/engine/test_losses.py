@@ -108,12 +108,12 @@ async def test_streams_rolled_back(
     relay.publish()
     await until(look.has(seen))
     key = relay.key("post")
-    dump, numbers = raw.dump(key), dict(relay._numbers)
+    dump, number = raw.dump(key), relay.number_of(key)
     lost = emit(connection, "b")
     relay.publish()
     await until(look.has(lost))
     raw.restore(key, 0, dump, replace=True)  # type: ignore[arg-type]
-    relay._numbers[key] = numbers[key]
+    relay.set_number(key, number)
     later = emit(connection, "c")
     relay.publish()
     await until(look.has(seen, lost, later))

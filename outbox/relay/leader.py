@@ -73,11 +73,16 @@ class Leadership:
         row = self._conn.execute(query, (timeout, _LOCK)).fetchone()
         if row is None or not row["ours"]:
             raise StandBy("another relay holds the leader's lock")
+        self._sign()
+
+    def _sign(self) -> None:
+        """A sign of life. By the simple protocol: the portal of a statement with parameters would keep its snapshot."""
+        self._conn.execute("SELECT 1")
 
     def _beat(self) -> None:
         try:
             while not self._ended.wait(self._interval):
-                self._conn.execute("SELECT 1")
+                self._sign()
         except psycopg.Error as error:
             self._lost = str(error).strip() or type(error).__name__
             self._wake()

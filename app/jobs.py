@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
@@ -18,11 +20,12 @@ import structlog
 from dramatiq.errors import Retry
 from dramatiq.middleware import Interrupt
 from dramatiq_postgres import PostgresBroker
+from psycopg.errors import UndefinedTable
 from psycopg_pool import ConnectionPool
 
 from consumers.embeddings import wiring as embeddings
 from runtime import jobs
-from runtime.errors import Retryable
+from runtime.errors import ConfigurationError, Retryable
 from runtime.postgres import TRANSIENT, connect
 from runtime.settings import Profile, Settings
 
@@ -42,6 +45,23 @@ MAX_BACKOFF_MS: Final = 300_000
 MIN_BACKOFF_MS: Final = 500
 
 
+class _Wakeup(threading.Event):
+    """An event that waiting resets, and nothing else.
+
+    The library's consumer looks for messages, clears its event, then waits: a notification that comes between the
+    look and the clearing would be lost, and the message would lie there until the next look by itself.
+    """
+
+    def clear(self) -> None:
+        """Not now: `wait` does it, before the next look."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """As usual; the event is unset afterwards."""
+        woken = super().wait(timeout)
+        super().clear()
+        return woken
+
+
 class Broker(PostgresBroker):  # type: ignore[misc]  # the library has no types
     """The library's broker, with consumers that look seldom and can be woken to stop."""
 
@@ -54,17 +74,20 @@ class Broker(PostgresBroker):  # type: ignore[misc]  # the library has no types
             heartbeat_interval=min(poll, 10.0),
             heartbeat_ttl=max(DEAD_AFTER, 2.5 * poll),
         )
-        self._consumers: list[Any] = []
+        self._consumers: dict[str, Any] = {}
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 30_000) -> Any:
         """As the library does, but the worker's own beat does not decide how often the database is asked."""
         consumer = super().consume(queue_name, prefetch, int(1000 * self.poll_interval))
-        self._consumers.append(consumer)
+        self.notifier.unsubscribe(consumer.channel, consumer.wakeup)
+        consumer.wakeup = _Wakeup()
+        self.notifier.subscribe(consumer.channel, consumer.wakeup)
+        self._consumers[queue_name] = consumer
         return consumer
 
     def wake(self) -> None:
         """Make every consumer look now, at new messages or at the wish to stop."""
-        for consumer in self._consumers:
+        for consumer in tuple(self._consumers.values()):
             consumer.wakeup.set()
 
 
@@ -170,14 +193,22 @@ async def _outcome(run: Callable[..., Awaitable[None]], *args: Any, **kwargs: An
 
 
 async def _ask_for_leftovers(url: str, actors: Sequence[jobs.Actor], stop: asyncio.Event) -> None:
-    """Start every actor that looks for work by itself: a worker that was killed may have left some."""
+    """Start every actor that looks for work by itself: a worker that was killed may have left some.
+
+    Raises:
+        ConfigurationError: there is no queue.
+    """
     names = [actor for actor in actors if actor.at_start]
-    while names and not stop.is_set():
+    while names:
         try:
             async with connect(url, name="stunity-worker") as conn:
                 for actor in names:
                     await jobs.enqueue(conn, actor.name, queue=actor.queue, once=True)
             return
+        except UndefinedTable as error:
+            raise ConfigurationError("the job queue is not there: run `stunity migrate`") from error
         except (Retryable, *TRANSIENT) as error:
             log.warning("database_unavailable", error=str(error))
-            await asyncio.wait((asyncio.create_task(stop.wait()),), timeout=1.0)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), 1.0)
+                return

@@ -73,6 +73,8 @@ def embed(
     """Texts per second of the local model, against `SentenceTransformer.encode` as it comes, and the cosine to it."""
     from app.bench import embed as bench
     from app.bench.report import publish
+    from runtime import logs
 
+    logs.configure("WARNING")
     result = bench.measure(texts=texts, threads=threads, rounds=rounds, say=Console(stderr=True).print)
     publish("embed", result, as_json=as_json)

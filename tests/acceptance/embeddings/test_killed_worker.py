@@ -34,7 +34,7 @@ SELECT (SELECT count(*) FROM embeddings.documents d
        (SELECT count(*) FROM embeddings.documents), (SELECT count(*) FROM embeddings.pending)
 """
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from app import jobs as worker
-from runtime.errors import Retryable
+from runtime.errors import ConfigurationError, Retryable
 from runtime.jobs import Actor, enqueue
 from runtime.postgres import Connection, connect
 from runtime.settings import Profile, Settings
@@ -84,11 +84,11 @@ async def test_a_new_job_starts_at_once_although_the_worker_looks_seldom(
     async with running(database, Actor("test.record", recorder)):
         await enqueue(conn, "test.record", "warm")
         await until(lambda: len(recorder.calls) == 1)
-        started = monotonic()
-        for number in range(5):
+        for number in range(25):  # each asked for while the worker is just about to wait again
+            started = monotonic()
             await enqueue(conn, "test.record", number)
-            await until(partial(recorder.was_called, number + 2), interval=0.005)
-        assert monotonic() - started < worker.POLL[Profile.DEFAULT] / 2
+            await until(partial(recorder.was_called, number + 2), interval=0.001)
+            assert monotonic() - started < worker.POLL[Profile.DEFAULT] / 2
 
 
 async def test_a_store_that_is_away_is_tried_again_and_other_failures_too(
@@ -207,6 +207,12 @@ async def test_the_jobs_of_a_dead_worker_go_to_another(
     recorder = Recorder()
     async with running(database, Actor("test.record", recorder)):
         await until(lambda: recorder.calls)
+
+
+async def test_without_a_queue_it_says_what_to_do(empty_database: str) -> None:
+    with pytest.raises(ConfigurationError, match="stunity migrate"):
+        async with running(empty_database, Actor("test.record", Recorder(), at_start=True)):
+            pass
 
 
 async def test_an_idle_worker_hardly_asks_the_database(database: str, connection: psycopg.Connection) -> None:

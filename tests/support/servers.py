@@ -128,7 +128,8 @@ def fresh_database(server: Postgres, template: str | None = None) -> Iterator[st
     """The URL of a new database (a copy of `template`), dropped at the end with everything that hangs on it."""
     name = f"t_{secrets.token_hex(6)}"
     with psycopg.connect(server.url("postgres"), autocommit=True) as conn:
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        # Copying files costs half of going through the WAL, and there is no fsync to pay for here.
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
         conn.execute(statement.format(sql.Identifier(name), sql.Identifier(template or "template1")))
         try:
             yield server.url(name)

@@ -36,6 +36,7 @@ JWT_SECRET = "only-for-tests-only-for-tests-only-for-tests"
 _TEMPLATE = "stunity_template"
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several workers (`make test`) a file stays with one of them, and so does everything on the running stack."""
     for item in items:

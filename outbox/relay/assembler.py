@@ -11,13 +11,17 @@ from struct import Struct
 from typing import Final
 
 from outbox.relay import pgoutput
-from outbox.relay.batch import COLUMNS, WAL_HEAD, WAL_LAYOUT, Batch, Commit, Frames
+from outbox.relay.batch import COLUMNS, LENGTH, WAL_HEAD, WAL_LAYOUT, Batch, Commit, Frames
 from outbox.relay.errors import RelayInvariantBroken
 from outbox.relay.pgoutput import BEGIN, COMMIT, INSERT, KEEPALIVE, PAYLOAD, U32, U64, XLOG_DATA
 from outbox.relay.position import Position
 
 _ROW: Final = PAYLOAD + 8  # 'I', relation (4), 'N', number of columns (2)
-_LENGTH: Final = tuple(bytes((n,)) for n in range(64))
+_RELATION: Final = slice(PAYLOAD + 1, PAYLOAD + 5)
+_FINAL_LSN: Final = PAYLOAD + 1
+_XID: Final = PAYLOAD + 17
+_COMMIT_LSN: Final = PAYLOAD + 2
+_END_LSN: Final = PAYLOAD + 10
 _LOOK_EVERY: Final = 0x3FF  # rows of one transaction between two looks at the batch's size
 _TEXT: Final = Struct(">cI").pack
 
@@ -42,26 +46,40 @@ class Assembler:
         self._end = 0
         self._commits: list[Commit] = []
         self._order: dict[int, tuple[int, ...] | None] = {}
-        self._plain = False
+        # The relation, as bytes, whose rows need not be looked at.
+        self._plain = b""
 
-    def feed(self, data: memoryview) -> bool:
-        """Take in one message; True when the batch is full or a keepalive came."""
+    def feed(self, message: memoryview) -> bool:
+        """Take in one message; True when the batch is full or a keepalive came.
+
+        Long, because a call per message is what it would cost to cut it up.
+        """
+        data = bytes(message)
         if data[0] != XLOG_DATA:
             return self._keepalive(data)
         kind = data[PAYLOAD]
         if kind == INSERT:
-            if not self._plain:
+            if data[_RELATION] != self._plain:
                 return self._any_insert(data)
             self._index = index = self._index + 1
             stream_id = b"%d-%d" % (self._commit, index)
-            self._only += (_LENGTH[len(stream_id)], stream_id, data[_ROW:])
+            self._only += (LENGTH[len(stream_id)], stream_id, data[_ROW:])
             self._size += len(data)
             return index & _LOOK_EVERY == 0 and self.full
         if kind == BEGIN:
-            self._begin(data)
+            commit = U64(data, _FINAL_LSN)[0]
+            if self.in_transaction or commit <= self._commit:
+                raise RelayInvariantBroken(f"transaction of {commit} begins after that of {self._commit}")
+            self._commit, self._index, self._xid = commit, 0, U32(data, _XID)[0]
+            self.in_transaction = True
             return False
         if kind == COMMIT:
-            self._finish(data)
+            if not self.in_transaction or U64(data, _COMMIT_LSN)[0] != self._commit:
+                raise RelayInvariantBroken(f"a commit that does not end the transaction of {self._commit}")
+            self._end = self.decoded = U64(data, _END_LSN)[0]
+            if self._index:
+                self._commits.append((self._commit, self._index, self._xid))
+            self.in_transaction = False
             return len(self._only) >= self._max_frames or self._size >= self._max_bytes
         return self._rare(data)
 
@@ -70,8 +88,8 @@ class Assembler:
         count = len(self._frames)
         if not count:
             return None
-        first = min(Position.parse(bytes(frames[1])) for frames in self._frames.lists if frames)
-        last = max(Position.parse(bytes(frames[-2])) for frames in self._frames.lists if frames)
+        first = min(Position.parse(frames[1]) for frames in self._frames.lists if frames)
+        last = max(Position.parse(frames[-2]) for frames in self._frames.lists if frames)
         batch = Batch(
             first,
             last,
@@ -96,32 +114,16 @@ class Assembler:
         """Whether it is time to take a batch."""
         return self._size >= self._max_bytes or len(self._frames) * 3 >= self._max_frames
 
-    def _begin(self, data: memoryview) -> None:
-        commit = U64(data, PAYLOAD + 1)[0]
-        if self.in_transaction or commit <= self._commit:
-            raise RelayInvariantBroken(f"transaction of {commit} begins after that of {self._commit}")
-        self._commit, self._index = commit, 0
-        self._xid = U32(data, PAYLOAD + 17)[0]
-        self.in_transaction = True
-
-    def _finish(self, data: memoryview) -> None:
-        if not self.in_transaction or U64(data, PAYLOAD + 2)[0] != self._commit:
-            raise RelayInvariantBroken(f"commit {U64(data, PAYLOAD + 2)[0]} does not end {self._commit}")
-        self._end = self.decoded = U64(data, PAYLOAD + 10)[0]
-        if self._index:
-            self._commits.append(Commit(Position(self._commit, self._index), self._xid))
-        self.in_transaction = False
-
-    def _keepalive(self, data: memoryview) -> bool:
+    def _keepalive(self, data: bytes) -> bool:
         if data[0] != KEEPALIVE:
             raise RelayInvariantBroken(f"message of kind {data[0]} in the replication stream")
-        keepalive = pgoutput.decode_keepalive(bytes(data))
+        keepalive = pgoutput.decode_keepalive(data)
         self.decoded = max(self.decoded, keepalive.end_lsn)
         self.reply_now = self.reply_now or keepalive.reply_now
         return True
 
-    def _rare(self, data: memoryview) -> bool:
-        message = pgoutput.decode(bytes(data[PAYLOAD:]))
+    def _rare(self, data: bytes) -> bool:
+        message = pgoutput.decode(data[PAYLOAD:])
         if isinstance(message, pgoutput.Relation):
             self._learn(message)
         return False  # truncation, messages of others, future kinds: nothing of ours
@@ -133,18 +135,15 @@ class Assembler:
                 f"outbox.events has columns {relation.columns}, {COLUMNS} are expected"
             )
         self._order[relation.id] = tuple(map(relation.columns.index, COLUMNS)) if ours else None
-        expected = tuple(range(len(COLUMNS)))
-        self._plain = (
-            len(self._frames.lists) == 1
-            and all(order == expected for order in self._order.values())
-            and not (ours and len(relation.columns) > len(COLUMNS))
-        )
+        if ours:
+            as_expected = relation.columns == COLUMNS and len(self._frames.lists) == 1
+            self._plain = relation.id.to_bytes(4) if as_expected else b""
 
-    def _any_insert(self, data: memoryview) -> bool:
+    def _any_insert(self, data: bytes) -> bool:
         """The slow way: other tables in the publication, more columns than ours, several partitions."""
         if not self.in_transaction:
             raise RelayInvariantBroken("a row outside a transaction")
-        insert = pgoutput.decode(bytes(data[PAYLOAD:]))
+        insert = pgoutput.decode(data[PAYLOAD:])
         assert isinstance(insert, pgoutput.Insert)
         order = self._order.get(insert.relation)
         if order is None:

@@ -26,18 +26,13 @@ COPY_LAYOUT: Final = b">" + b"I4c0" * len(COLUMNS)
 
 _KEY: Final = COLUMNS.index("key")
 _U32: Final = Struct(">I").unpack_from
-_LENGTH: Final = tuple(bytes((n,)) for n in range(64))
-
-#: Bytes, or a view of libpq's buffer that is kept alive until the batch is joined.
-Row = bytes | memoryview
+#: The byte that says how long the stream id behind it is.
+LENGTH: Final = tuple(bytes((n,)) for n in range(64))
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """A transaction of a batch: where its last entry stands, and the low half of its xid."""
-
-    last: Position
-    xid32: int
+#: A transaction of a batch: the two halves of its last entry's position, and the low half of its xid. A bare tuple:
+#: one is made for every transaction.
+Commit = tuple[int, int, int]
 
 
 @dataclass(slots=True)
@@ -67,16 +62,16 @@ class Frames:
     """Collects the frames of a batch, each in its partition's list."""
 
     def __init__(self, partitions: int, head: int) -> None:
-        self.lists: list[list[Row]] = [[] for _ in range(partitions)]
+        self.lists: list[list[bytes]] = [[] for _ in range(partitions)]
         self._head = head
 
     def __len__(self) -> int:
         return sum(map(len, self.lists)) // 3
 
-    def add(self, stream_id: bytes, row: Row) -> None:
+    def add(self, stream_id: bytes, row: bytes) -> None:
         """Append an entry to the partition of its key."""
         target = 0 if len(self.lists) == 1 else partition_of(self._key(row), len(self.lists))
-        self.lists[target] += (_LENGTH[len(stream_id)], stream_id, row)
+        self.lists[target] += (LENGTH[len(stream_id)], stream_id, row)
 
     def take(self) -> list[bytes | None]:
         """Everything so far, joined; then empty."""
@@ -85,8 +80,8 @@ class Frames:
             frames.clear()
         return joined
 
-    def _key(self, row: Row) -> bytes:
+    def _key(self, row: bytes) -> bytes:
         offset = self._head
         for _ in range(_KEY):
             offset += _U32(row, offset - 4)[0] + self._head
-        return bytes(row[offset : offset + _U32(row, offset - 4)[0]])
+        return row[offset : offset + _U32(row, offset - 4)[0]]

@@ -30,7 +30,7 @@ class RowAssembler:
         self._first = index + 1
         self._size = 0
         self._begun = False
-        self._row: bytes | memoryview = b""
+        self._row = b""
 
     def begin(self) -> None:
         """Another COPY follows."""
@@ -38,20 +38,21 @@ class RowAssembler:
 
     def feed(self, data: bytes | memoryview) -> bool:
         """Take in one message of the COPY; True when the batch is full."""
+        row = bytes(data)
         if not self._begun:
-            data, self._begun = data[_HEADER:], True
-        if data[:_FIELDS] == _TRAILER:
+            row, self._begun = row[_HEADER:], True
+        if row[:_FIELDS] == _TRAILER:
             return False
         self.index += 1
-        self._row = data[_FIELDS:]
+        self._row = row[_FIELDS:]
         self._frames.add(b"%d-%d" % (self._major, self.index), self._row)
-        self._size += len(data)
+        self._size += len(row)
         return self._size >= self._max_bytes or self.index - self._first + 1 >= self._max_events
 
     @property
     def last_id(self) -> int:
         """The outbox id of the last row."""
-        return int(bytes(self._row[COPY_HEAD : COPY_HEAD + U32(self._row, 0)[0]]))
+        return int(self._row[COPY_HEAD : COPY_HEAD + U32(self._row, 0)[0]])
 
     def take(self, *, complete: bool) -> Batch:
         """What has come since the last batch; the last one is `complete`, and may be empty."""

@@ -32,18 +32,18 @@ class SettledTracker:
 
     def published(self, commits: Iterable[Commit]) -> None:
         """These stand in the streams now."""
-        self._pending.extend(commit for commit in commits if commit.last > self.settled)
+        self._pending.extend(commit for commit in commits if commit[:2] > self.settled)
 
     def reach(self, position: Position) -> None:
         """Everything up to here was visible when it was read."""
         self.settled = max(self.settled, position)
-        while self._pending and self._pending[0].last <= position:
+        while self._pending and self._pending[0][:2] <= position:
             self._pending.popleft()
 
     def settle(self, snapshot: Snapshot) -> Position:
         """The greatest position up to which the snapshot sees every entry."""
-        while self._pending and snapshot.sees(widen(self._pending[0].xid32, snapshot.xmax)):
-            self.settled = self._pending.popleft().last
+        while self._pending and snapshot.sees(widen(self._pending[0][2], snapshot.xmax)):
+            self.settled = Position(*self._pending.popleft()[:2])
         return self.settled
 
 

@@ -7,7 +7,7 @@ import struct
 import pytest
 
 from outbox.relay.assembler import Assembler
-from outbox.relay.batch import COLUMNS, Batch, Commit
+from outbox.relay.batch import COLUMNS, Batch
 from outbox.relay.errors import RelayInvariantBroken
 from outbox.relay.keyspace import partition_of
 from outbox.relay.pgoutput import status_update
@@ -89,7 +89,7 @@ def test_two_transactions_become_one_batch(assembler: Assembler) -> None:
     batch = taken(assembler)
     assert (batch.first, batch.last, batch.count) == (Position(100, 1), Position(300, 1), 3)
     assert (batch.end, batch.complete) == (360, True)
-    assert batch.commits == [Commit(Position(100, 2), 42), Commit(Position(300, 1), 43)]
+    assert batch.commits == [(100, 2, 42), (300, 1, 43)]
     assert [(stream_id, columns[0]) for stream_id, columns in frames_of(batch.frames[0])] == [
         (b"100-1", b"1"),
         (b"100-2", b"2"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outbox.relay.batch import Commit
 from outbox.relay.position import START, Position
 from outbox.relay.settled import SettledTracker, widen
 from schemas.snapshot import Snapshot
@@ -31,7 +30,7 @@ def test_settled_is_the_longest_prefix_that_is_seen(
     history: tuple[list[int], list[Snapshot]], published: int
 ) -> None:
     xids, snapshots = history
-    commits = [Commit(Position(100 + n, 1), xid % 2**32) for n, xid in enumerate(xids)]
+    commits = [(100 + n, 1, xid % 2**32) for n, xid in enumerate(xids)]
     tracker = SettledTracker(START)
     tracker.published(commits[:published])
     for snapshot in snapshots:
@@ -39,14 +38,14 @@ def test_settled_is_the_longest_prefix_that_is_seen(
         for commit, xid in list(zip(commits, xids, strict=True))[:published]:
             if not snapshot.sees(xid):
                 break
-            expected = commit.last
+            expected = Position(*commit[:2])
         assert tracker.settle(snapshot) == expected
-        assert tracker.waiting == (expected != (commits[:published] or [Commit(START, 0)])[-1].last)
+        assert tracker.waiting == (expected != (commits[:published] or [(0, 0, 0)])[-1][:2])
 
 
 def test_what_is_reached_is_not_waited_for() -> None:
     tracker = SettledTracker(Position(5, 0))
-    tracker.published([Commit(Position(4, 1), 10), Commit(Position(6, 1), 11), Commit(Position(7, 1), 12)])
+    tracker.published([(4, 1, 10), (6, 1, 11), (7, 1, 12)])
     tracker.reach(Position(6, 9))
     assert tracker.settled == Position(6, 9)
     assert tracker.waiting

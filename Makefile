@@ -17,7 +17,7 @@ demo: $(READY) ## The whole pipeline in a guided scenario; DEMO_KEEP=1 leaves it
 
 .PHONY: test
 test: $(READY) ## All tests that need no root, on real servers
-	@$(PYTEST) -m "not timescale" --numprocesses 2 --dist loadgroup
+	@$(PYTEST) -m "not timescale" --numprocesses 2 --dist loadscope
 
 .PHONY: test-timescale
 test-timescale: $(READY) ## The analytics tests on TimescaleDB of each licence; needs root on Debian

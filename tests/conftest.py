@@ -14,6 +14,8 @@ import psycopg
 import pytest
 import redis
 from pydantic import SecretStr
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from app import wiring
 from app.stack.postgres import Postgres
@@ -36,12 +38,17 @@ JWT_SECRET = "only-for-tests-only-for-tests-only-for-tests"
 _TEMPLATE = "stunity_template"
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks at the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With several workers (`make test`) a file stays with one of them, and so does everything on the running stack."""
-    for item in items:
-        on_the_stack = "stack" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("stack" if on_the_stack else str(item.path)))
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]  # the library has no types
+    """With several workers (`make test`) a file stays with one of them, and all that share the running stack too."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "the running stack" if file.startswith("tests/acceptance/test_") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Tell pytest-xdist how tests are spread."""
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -46,4 +46,5 @@ ON CONFLICT (user_id, model_id) DO UPDATE
 DELETE FROM embeddings.interests WHERE model_id = %(model)s AND user_id = ANY (%(without)s::text[])
 
 -- name: next_person
-SELECT greatest(0, extract(epoch FROM min(due_at) - clock_timestamp()))::float8 FROM embeddings.stale_interests
+SELECT CASE WHEN min(due_at) IS NOT NULL -- greatest() passes over NULL
+            THEN greatest(0, extract(epoch FROM min(due_at) - clock_timestamp()))::float8 END FROM embeddings.stale_interests

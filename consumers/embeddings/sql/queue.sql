@@ -69,7 +69,8 @@ UPDATE embeddings.pending
 
 -- name: next_due
 -- Seconds until the next text may be taken; NULL when none waits.
-SELECT greatest(0, extract(epoch FROM min(due_at) - clock_timestamp()))::float8
+SELECT CASE WHEN min(due_at) IS NOT NULL -- greatest() passes over NULL
+            THEN greatest(0, extract(epoch FROM min(due_at) - clock_timestamp()))::float8 END
   FROM embeddings.pending WHERE model_id = %(model)s AND due_at < 'infinity'
 
 -- name: engaged_people

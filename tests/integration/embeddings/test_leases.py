@@ -93,3 +93,11 @@ async def test_a_call_during_a_run_looks_again_and_does_not_wait() -> None:
     go_on.set()
     await asyncio.wait_for(first, 5)
     assert runs == 2
+
+
+async def test_an_idle_worker_asks_for_nothing(pipeline: Pipeline, network: Network) -> None:
+    network.post("teacher", "Rivers carry sand to the sea")
+    await pipeline.run()
+    pipeline.conn.execute("DELETE FROM dramatiq.queue")
+    await pipeline.work()
+    assert pipeline.conn.execute("SELECT count(*) FROM dramatiq.queue").fetchone() == (0,)

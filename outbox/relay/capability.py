@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import structlog
-from psycopg import pq
-from psycopg.conninfo import make_conninfo
 
+from outbox.relay.session import connect_replication
 from outbox.relay.settings import Mode, RelaySettings
 from outbox.relay.store import SQL, Store, connect, translated
+from runtime.errors import Retryable
 
 log = structlog.get_logger(__name__)
 
@@ -42,13 +42,8 @@ def _obstacle(settings: RelaySettings, store: Store) -> str | None:
 
 
 def _try_replication(settings: RelaySettings) -> str | None:
-    info = make_conninfo(settings.replication_url, replication="database", connect_timeout=10)
-    conn = pq.PGconn.connect(info.encode())
     try:
-        if conn.status != pq.ConnStatus.OK:
-            return conn.error_message.decode(errors="replace").strip()
-        result = conn.exec_(b"IDENTIFY_SYSTEM")
-        refused = result.status != pq.ExecStatus.TUPLES_OK
-        return result.error_message.decode(errors="replace").strip() if refused else None
-    finally:
-        conn.finish()
+        connect_replication(settings.replication_url).close()
+    except Retryable as refused:
+        return str(refused)
+    return None

@@ -15,6 +15,10 @@ class Moved(Retryable):
     """Redis does not stand where we left it. Start again from the confirmed position, skipping what is there."""
 
 
+class SlotTakesLong(Retryable):
+    """A slot waits for a transaction that stays open. Poll meanwhile, where the mode was left to us."""
+
+
 class Stopping(StunityError):
     """Somebody asked the relay to stop while it was waiting for a store."""
 

@@ -16,7 +16,7 @@ import structlog
 
 from outbox.relay.capability import choose_mode
 from outbox.relay.context import Context, no_step
-from outbox.relay.errors import Moved, StandBy, Stopping
+from outbox.relay.errors import Moved, SlotTakesLong, StandBy, Stopping
 from outbox.relay.poll import PollRelay
 from outbox.relay.settings import RelaySettings
 from outbox.relay.wakeup import Wakeup
@@ -36,6 +36,7 @@ class Relay:
         self._settings = settings
         self._context = Context(settings, threading.Event(), Wakeup(), on_step)
         self._standing_by = False
+        self._slot_takes_long = False
 
     def stop(self) -> None:
         """Ask `run` to publish what has been read, and to return."""
@@ -79,9 +80,15 @@ class Relay:
                 ) from missing
 
     def _run_session(self) -> None:
-        mode = choose_mode(self._settings)
+        polling = self._settings.mode == "auto" and self._slot_takes_long
+        self._slot_takes_long = False  # the session after that tries again
+        mode = "poll" if polling else choose_mode(self._settings)
         session = WalRelay(self._context) if mode == "wal" else PollRelay(self._context)
-        session.run()
+        try:
+            session.run()
+        except SlotTakesLong:
+            self._slot_takes_long = True
+            raise
 
     def _stand_by(self, wait: StandBy) -> None:
         if not self._standing_by:

@@ -6,11 +6,13 @@ What the messages say is `pgoutput.py`; which slot is read, and when what is con
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from functools import partial
 from typing import Final
 
+import psycopg
 from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
@@ -22,8 +24,24 @@ from runtime.errors import Retryable
 _PG_EPOCH: Final = 946_684_800  # 2000-01-01 in Unix time
 #: Text as poll mode prints it, whatever the server's defaults.
 _SETTINGS: Final = {"timezone": "UTC", "datestyle": "ISO", "client_encoding": "UTF8"}
+_LOOK_SECONDS: Final = 60.0
 #: A server that has vanished is noticed by the kernel within seconds.
 _TCP: Final = {"keepalives": 1, "keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 3}
+
+
+def connect_replication(url: str, **parameters: str | int) -> psycopg.Connection:
+    """A replication connection to the database that `url` names.
+
+    Raises:
+        Retryable: the server cannot be reached, or refuses replication connections.
+    """
+    info = make_conninfo(
+        url, replication="database", application_name="stunity-relay", connect_timeout=10, **parameters
+    )
+    try:
+        return psycopg.connect(info, autocommit=True)
+    except psycopg.OperationalError as error:
+        raise Retryable(f"no replication connection: {error}") from error
 
 
 class CommandFailed(Retryable):
@@ -53,33 +71,27 @@ class ReplicationSession:
         """
         settings = {**_SETTINGS, "wal_sender_timeout": f"{int(dead_after * 1000)}ms"}
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
-        name = "stunity-relay"
-        info = make_conninfo(
-            url, replication="database", options=options, application_name=name, connect_timeout=10, **_TCP
-        )
-        self._conn = pq.PGconn.connect(info.encode())
+        self._held = connect_replication(url, options=options, **_TCP)
+        self._conn = self._held.pgconn
         self._wakeup, self._stop = wakeup, stop
-        if self._conn.status != pq.ConnStatus.OK:
-            message = self._conn.error_message.decode(errors="replace").strip()
-            self._conn.finish()
-            raise Retryable(f"no replication connection: {message}")
         #: The next message of the stream without waiting: (length, bytes); 0 = none yet, -1 = the end.
         self.read = partial(self._conn.get_copy_data, 1)
 
     def close(self) -> None:
         """Hang up; the server frees the slot."""
-        self._conn.finish()
+        self._held.close()
 
-    def command(self, text: str) -> list[dict[str, str | None]]:
+    def command(self, text: str, *, patience: float = math.inf) -> list[dict[str, str | None]]:
         """Run a replication command or a statement; its rows by column name.
 
         Raises:
-            CommandFailed: the server says no.
+            CommandFailed: the server says no; 57014 = it took longer than `patience` and was cancelled.
             Stopping: the relay is to end and the answer has not come.
         """
         self._conn.send_query(text.encode())
+        deadline = time.monotonic() + patience
         rows: list[dict[str, str | None]] = []
-        while (result := self._result()) is not None:
+        while (result := self._result(deadline)) is not None:
             rows = _rows(result)
             if result.status == pq.ExecStatus.COPY_BOTH:
                 break
@@ -122,11 +134,15 @@ class ReplicationSession:
         self._conn.put_copy_data(pgoutput.status_update(flushed_lsn, clock))
         self._conn.flush()
 
-    def _result(self) -> pq.abc.PGresult | None:
+    def _result(self, deadline: float) -> pq.abc.PGresult | None:
         while self._conn.is_busy():
-            self.wait(60.0)
+            self.wait(min(_LOOK_SECONDS, max(deadline - time.monotonic(), 0.0)))
             if self._stop.is_set():
+                self._conn.get_cancel().cancel()
                 raise Stopping
+            if time.monotonic() >= deadline:
+                self._conn.get_cancel().cancel()
+                deadline = math.inf
         result = self._conn.get_result()
         if result is not None and result.status == pq.ExecStatus.FATAL_ERROR:
             raise CommandFailed(*_error(result))

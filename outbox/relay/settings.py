@@ -37,6 +37,8 @@ class RelaySettings:
     # After so much silence a relay counts as dead, and its successor begins.
     dead_after: float = 3.0
     standby_interval: float = 0.5
+    # A new slot waits for every open transaction. In mode auto the relay polls when that takes longer than this.
+    slot_patience: float = 20.0
     redis_timeout: float = 15.0
     # While nothing is sent: how often Redis is asked whether it still stands where we left it.
     idle_check_interval: float = 5.0

@@ -13,7 +13,7 @@ from typing import Final
 import psycopg
 import structlog
 
-from outbox.relay.errors import StandBy
+from outbox.relay.errors import SlotTakesLong, StandBy
 from outbox.relay.pgoutput import parse_lsn
 from outbox.relay.session import CommandFailed, ReplicationSession
 from outbox.relay.store import SQL, Connection
@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 _FAILOVER_SINCE: Final = 170000
 IN_USE: Final = "55006"
+_CANCELLED: Final = "57014"
 GONE: Final = frozenset(("42704", "55000"))
 
 
@@ -73,17 +74,23 @@ def inspect(conn: Connection, slot: str | None) -> SlotInfo:
     return SlotInfo(state, row["active_pid"], row["confirmed"] or 0, row["silent"])
 
 
-def create(session: ReplicationSession, slot: str, version: int) -> CreatedSlot:
+def create(session: ReplicationSession, slot: str, version: int, patience: float) -> CreatedSlot:
     """Make a slot and export the snapshot where it begins; the snapshot lives until the session's next command.
 
-    Waits for transactions that are running now.
+    PostgreSQL waits for the transactions that are running now, however long they stay open.
 
     Raises:
+        SlotTakesLong: longer than `patience`.
         CommandFailed: no slot is free, or the role may not replicate.
     """
     failover = ", FAILOVER" if version >= _FAILOVER_SINCE else ""
     text = f"CREATE_REPLICATION_SLOT {slot} LOGICAL pgoutput (SNAPSHOT 'export'{failover})"
-    (row,) = session.command(text)
+    try:
+        (row,) = session.command(text, patience=patience)
+    except CommandFailed as error:
+        if error.sqlstate == _CANCELLED:
+            raise SlotTakesLong("a transaction that stays open keeps a new slot from being made") from error
+        raise
     point, name = row["consistent_point"], row["snapshot_name"]
     if point is None or name is None:
         raise CommandFailed(f"slot {slot} was made without a snapshot", "")

@@ -6,6 +6,7 @@ The loop itself is `stream.py`; what is the same in poll mode is `opening.py`; b
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack, closing
 
 import structlog
@@ -119,7 +120,8 @@ class WalRelay:
         log.warning("epoch_begins", epoch=number, reason=reason.value, mode="wal")
         floor = find_floor(store, reason, self._context.backoff())
         slots.drop(store.conn, name)  # left by a relay that died before it wrote the epoch down
-        created = slots.create(session, name, server.version)
+        patience = self._settings.slot_patience if self._settings.mode == "auto" else math.inf
+        created = slots.create(session, name, server.version, patience)
         snapshot = store.exported_snapshot(created.snapshot_name)
         self._context.on_step("slot_created")
         store.begin(

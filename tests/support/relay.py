@@ -47,6 +47,7 @@ def relay_settings(database_url: str, redis_url: str, mode: str, **changes: Any)
         poll_idle_interval=0.05,
         poll_asleep_interval=1.0,
         redis_timeout=5.0,
+        slot_patience=1.0,
     )
     return replace(given, **changes)
 

@@ -141,6 +141,27 @@ def _drop_under_the_reader(connection: psycopg.Connection, slot: str) -> bool:
     return True
 
 
+@pytest.mark.parametrize("mode", ["auto"])
+def test_a_transaction_that_stays_open_keeps_no_event_waiting(
+    start: Start, streams: Streams, connection: psycopg.Connection, another: Callable[[], psycopg.Connection]
+) -> None:
+    """A slot can't be made meanwhile; rounds can."""
+    held = another()
+    emit(held, "held")
+    relay = start()
+    emit_many(connection, 20)
+    wait_until(lambda: streams.epoch and streams.count() == 20, "the others")
+    assert reasons(connection) == [(1, "poll", "first start")]
+    held.commit()
+    streams.wait_for_all()
+    relay.stop()
+    emit_many(connection, 20)
+    start()
+    wait_until(lambda: streams.epoch == 2, "wal mode after all")
+    streams.wait_for_all()
+    streams.check(1, 2)
+
+
 @pytest.mark.parametrize("mode", ["wal"])
 def test_a_replaced_publication(start: Start, streams: Streams, connection: psycopg.Connection) -> None:
     """What is written without a publication can't be decoded (or, from 18 on, passes unseen)."""

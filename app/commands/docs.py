@@ -12,7 +12,9 @@ def register(app: typer.Typer) -> None:
     app.command("docs")(docs)
 
 
-def docs(check: Annotated[bool, typer.Option(help="Write nothing; exit 1 when a page is stale.")] = False) -> None:
+def docs(
+    check: Annotated[bool, typer.Option(help="Write nothing; exit 1 when a page is stale.")] = False,
+) -> None:
     """Generate docs/reference/ from the code."""
     from app import reference
 

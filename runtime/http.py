@@ -91,7 +91,9 @@ class BodyLimit:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self.limit:
-                raise HTTPException(413, too_large.detail)  # the one kind that FastAPI lets through while parsing
+                raise HTTPException(
+                    413, too_large.detail
+                )  # the one kind that FastAPI lets through while parsing
             return message
 
         await self.app(scope, counted, send)

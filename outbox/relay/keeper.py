@@ -140,16 +140,18 @@ class Keeper:
             return
         self._wanted = self._due = False
         self._marked_at = now
-        self.candidate = self._take_candidate()
+        self._take_candidate()
         self._wake_stream()
 
-    def _take_candidate(self) -> Candidate:
+    def _take_candidate(self) -> None:
         parameters = {"publication": self._settings.publication}
         row = self._store.conn.execute(SQL["snapshot_and_lsn"], parameters).fetchone()
         assert row is not None
         self._check_publication(row["publication"])
         lsn = end_of_last_record(row["lsn"], row["block"])
-        return Candidate(lsn, MarkerRequest(row["snapshot"], row["taken_at_ms"]))
+        self.candidate = Candidate(lsn, MarkerRequest(row["snapshot"], row["taken_at_ms"]))
+        if row["flushed"] < lsn:
+            self._store.flush()
 
     def _check_publication(self, found: int | None) -> None:
         """From PostgreSQL 18 on a missing publication is no error: its rows just do not come."""

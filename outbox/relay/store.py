@@ -24,6 +24,8 @@ from runtime.errors import Retryable
 
 SQL: Final = statements.load(Path(__file__).parent / "sql" / "store.sql")
 
+_MESSAGES_FLUSH_SINCE: Final = 170000
+
 Connection = psycopg.Connection[dict[str, Any]]
 
 
@@ -261,6 +263,11 @@ class Store:
     def sleep(self) -> None:
         """From now on writers notify us."""
         self._run("sleep")
+
+    def flush(self) -> None:
+        """Have the WAL written up to here, so that the walsender can send it."""
+        newer = self.conn.info.server_version >= _MESSAGES_FLUSH_SINCE
+        self._run("flush" if newer else "flush_before_17")
 
     def snapshot(self) -> str:
         """What is visible now."""

@@ -79,11 +79,20 @@ UPDATE outbox.relay_state
 -- A snapshot, and then where the WAL stood: whoever the snapshot sees has committed before that. With it the publication
 -- as that snapshot sees it: the same as ever means that nobody has written past it.
 SELECT pg_current_snapshot()::text AS snapshot, (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint AS lsn,
+       (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint AS flushed,
        (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS taken_at_ms,
        current_setting('wal_block_size')::int AS block,
        (SELECT r.oid::bigint FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid
          WHERE p.pubname = %(publication)s AND p.pubinsert AND p.pubviaroot
            AND r.prrelid = 'outbox.events'::regclass AND r.prqual IS NULL AND r.prattrs IS NULL) AS publication
+
+-- name: flush
+-- What nobody commits (hint bits, a transaction that is still open) may stay unflushed for long, and is not sent before.
+SELECT pg_logical_emit_message(false, 'stunity', '', true)
+
+-- name: flush_before_17
+-- The same where messages do not flush by themselves, but commits do.
+SELECT pg_logical_emit_message(true, 'stunity', '')
 
 -- name: snapshot
 -- The snapshot of the running transaction.

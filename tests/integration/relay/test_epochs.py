@@ -316,7 +316,7 @@ def publish_by_hand(database: str, redis_url: str, connection: psycopg.Connectio
         publisher.seize()
         session.start("by_hand", "stunity_outbox")
         assembler = Assembler(1, 1000, 1 << 20)
-        (end,) = connection.execute("SELECT pg_current_wal_insert_lsn() - '0/0'").fetchone() or (0,)
+        (end,) = connection.execute("SELECT pg_current_wal_flush_lsn() - '0/0'").fetchone() or (0,)
         while assembler.decoded < end:
             size, data = session.read()
             if size > 0:

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from secrets import token_hex
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from app import wiring
 from app.stack.postgres import Postgres
 from tests.integration.relay.conftest import Start
 from tests.support.relay import Streams, emit, emit_many, relay_settings, running, wait_until
-from tests.support.servers import Running
+from tests.support.servers import Running, make_postgres
+from tests.support.servers import running as started
 
 
-@pytest.fixture
-def own(own_postgres: Callable[[], Running[Postgres]]) -> Running[Postgres]:
-    """A server of this test's own, migrated."""
-    server = own_postgres()
-    server.server.create_database("own")
-    wiring.migrate(server.server.url("own"))
-    return server
+@pytest.fixture(scope="module")
+def own() -> Iterator[Running[Postgres]]:
+    """A server that these tests may restart and reconfigure, with a migrated template."""
+    with started(make_postgres) as server:
+        server.server.create_database("own")
+        wiring.migrate(server.server.url("own"))
+        yield server
 
 
 @pytest.fixture
 def url(own: Running[Postgres]) -> str:
-    return own.server.url("own")
+    """A database that outlives a restart; the server goes with the last test."""
+    name = f"own_{token_hex(4)}"
+    with psycopg.connect(own.server.url("postgres"), autocommit=True) as conn:
+        conn.execute(SQL("CREATE DATABASE {} TEMPLATE own").format(Identifier(name)))
+    return own.server.url(name)
 
 
 @pytest.fixture
@@ -72,7 +79,9 @@ def test_an_invalidated_slot(
         own_connection.execute("SELECT pg_logical_emit_message(false, 'filler', repeat('x', 1000000))")
         own_connection.execute("SELECT pg_switch_wal()")
         own_connection.execute("CHECKPOINT")
-        row = own_connection.execute("SELECT wal_status FROM pg_replication_slots").fetchone()
+        row = own_connection.execute(
+            "SELECT wal_status FROM pg_replication_slots WHERE database = current_database()"
+        ).fetchone()
         return row == ("lost",)
 
     wait_until(lost, "the slot lost", timeout=30)
@@ -81,8 +90,10 @@ def test_an_invalidated_slot(
         emit_many(own_connection, 30)
         streams.wait_for_all()
         streams.check(1, 2)
-    slots = own_connection.execute("SELECT slot_name FROM pg_replication_slots").fetchall()
-    assert len(slots) == 1
+    slots = "SELECT slot_name FROM pg_replication_slots WHERE database = current_database()"
+    assert len(own_connection.execute(slots).fetchall()) == 1
+    own_connection.execute("ALTER SYSTEM RESET max_slot_wal_keep_size")
+    own_connection.execute("SELECT pg_reload_conf()")
 
 
 @pytest.mark.parametrize("mode", ["wal"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app import wiring
+from app.environment import load_settings
 from runtime import logs
 from runtime.errors import ConfigurationError
 from runtime.settings import Profile, Settings
@@ -43,7 +43,7 @@ def register(app: typer.Typer) -> None:
         """
         from outbox.relay.service import Relay
 
-        settings = wiring.load_settings()
+        settings = load_settings()
         logs.configure(settings.log_level, process="relay")
         service = Relay(relay_settings(settings, mode))
         for number in (signal.SIGTERM, signal.SIGINT):

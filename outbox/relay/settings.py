@@ -25,7 +25,7 @@ class RelaySettings:
     # A batch is one call of the script: large enough to be cheap, small enough not to hold Redis up for long.
     batch_events: int = 4000
     batch_bytes: int = 4 << 20
-    queue_batches: int = 3
+    queue_batches: int = 2
     # How long a small batch may wait for company; 0 sends as soon as Redis has answered the one before.
     linger: float = 0.0
     marker_interval: float = 0.05

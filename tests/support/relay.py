@@ -258,9 +258,10 @@ class Streams:
         marker = self.newest_marker()
         if marker is None:
             return False
-        query = (
-            "SELECT coalesce(bool_and(pg_visible_in_snapshot(xid, %s::pg_snapshot)), true) FROM outbox.events"
-        )
+        # Rows that a restore brought carry xids that are still to come here; below the bound they count as committed.
+        query = """
+            SELECT coalesce(bool_and(id < (SELECT settled_below_id FROM outbox.epochs ORDER BY epoch DESC LIMIT 1)
+                                     OR pg_visible_in_snapshot(xid, %s::pg_snapshot)), true) FROM outbox.events"""
         row = self.conn.execute(query, (marker.snapshot,)).fetchone()
         return row is not None and bool(row[0])
 

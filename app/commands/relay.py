@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,7 +48,8 @@ def register(app: typer.Typer) -> None:
         logs.configure(settings.log_level, process="relay")
         service = Relay(relay_settings(settings, mode))
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: service.stop())
+            # In a thread: a handler that takes a lock which the interrupted code holds would wait for ever.
+            signal.signal(number, lambda *_: threading.Thread(target=service.stop).start())
         if metrics_port is not None:
             from prometheus_client import start_http_server
 

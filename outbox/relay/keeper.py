@@ -22,6 +22,7 @@ from outbox.relay.sender import MarkerRequest, Sender
 from outbox.relay.store import SQL, Epoch, Saved, Store, positions, translated
 from outbox.relay.trail import Step, Trail
 from outbox.relay.wakeup import Wakeup
+from schemas.snapshot import Snapshot
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +68,7 @@ class Keeper:
         )
         self._failure: BaseException | None = None
         self._wanted = True
+        self._reported = 0
         self._due = False
         self._marked_at = 0.0
         self._thread = threading.Thread(target=self._run, name="relay-keeper", daemon=True)
@@ -149,6 +151,7 @@ class Keeper:
         assert row is not None
         self._check_publication(row["publication"])
         lsn = end_of_last_record(row["lsn"], row["block"])
+        self._sender.horizon = Snapshot.parse(row["snapshot"])
         self.candidate = Candidate(lsn, MarkerRequest(row["snapshot"], row["taken_at_ms"]))
         if row["flushed"] < lsn:
             self._store.flush()

@@ -56,6 +56,7 @@ class Rounds:
         self._marker_due = True
         self._marked_at = 0.0
         self._save_at = 0.0
+        self._reported = 0
         self._report_at = time.monotonic() + self._settings.report_interval
         self._pause = self._settings.poll_interval
         self._idle_since = time.monotonic()
@@ -172,7 +173,8 @@ class Rounds:
             self._save()
         if now >= self._report_at:
             self._report_at = now + self._settings.report_interval
-            log.info("relay", mode="poll", epoch=self._epoch.epoch, events=self._sender.events)
+            events, self._reported = self._sender.events - self._reported, self._sender.events
+            log.info("relay", mode="poll", epoch=self._epoch.epoch, events=events)
 
     def _save(self) -> None:
         """Write down what Redis has, and forget the rounds that are confirmed."""

@@ -24,6 +24,8 @@ from runtime import telemetry
 from schemas.snapshot import Snapshot
 
 _LOOK_SECONDS: Final = 0.5
+#: More transactions than this are not remembered without asking who has been seen meanwhile.
+_REMEMBERED: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Sender:
         self._step: Step | None = None
         self._marked: Marked | None = None
         self.events = 0
+        #: The newest snapshot there is; every marker to come sees at least as much.
+        self.horizon: Snapshot | None = None
         self._done = threading.Event()
         self._abandoned = False
         self._thread = threading.Thread(target=self._run, name="relay-sender", daemon=True)
@@ -206,6 +210,8 @@ class Sender:
             self._tracker.reach(batch.last)
         else:
             self._tracker.published(batch.commits)
+            if self.horizon is not None and len(self._tracker) > _REMEMBERED:
+                self._tracker.settle(self.horizon)
         if batch.complete and self._publisher.missing:
             self._publisher.gap()
         self.events += batch.count

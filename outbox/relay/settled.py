@@ -25,6 +25,9 @@ class SettledTracker:
         self.settled = settled
         self._pending: deque[Commit] = deque()
 
+    def __len__(self) -> int:
+        return len(self._pending)
+
     @property
     def waiting(self) -> bool:
         """Whether some published entry has not been seen yet."""

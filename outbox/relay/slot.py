@@ -46,6 +46,9 @@ class SlotInfo:
     confirmed: int = 0
     #: Seconds since its reader last said anything.
     silent: float | None = None
+    #: Bytes of WAL that it keeps, and that may still come before it is lost (None: any amount).
+    retained: int = 0
+    headroom: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,9 @@ def inspect(conn: Connection, slot: str | None) -> SlotInfo:
     if row["lost"]:
         return SlotInfo(SlotState.LOST)
     state = SlotState.IDLE if row["active_pid"] is None else SlotState.ACTIVE
-    return SlotInfo(state, row["active_pid"], row["confirmed"] or 0, row["silent"])
+    return SlotInfo(
+        state, row["active_pid"], row["confirmed"] or 0, row["silent"], row["retained"] or 0, row["headroom"]
+    )
 
 
 def create(session: ReplicationSession, slot: str, version: int, patience: float) -> CreatedSlot:

@@ -57,7 +57,6 @@ class Pooler:
             self._idle.put(_Server(url))
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._clients: list[socket.socket] = []
-        self.transactions = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
@@ -129,13 +128,12 @@ class Pooler:
             upstream.start()
             self._ask(client, server, done)
             upstream.join()
+            self._idle.put(server)
         except (_Closed, OSError):
             server.close()
-            server = _Server(self._url)
-            raise
-        finally:
-            self.transactions += 1
-            self._idle.put(server)
+            with suppress(psycopg.Error):  # the server, or its database, is gone as well
+                self._idle.put(_Server(self._url))
+            raise _Closed from None
 
     def _ask(self, client: socket.socket, server: _Server, done: threading.Event) -> None:
         """Pass on what the client says, message by message, as long as the transaction lasts."""

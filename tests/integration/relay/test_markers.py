@@ -6,7 +6,9 @@ import time
 from typing import Any
 
 import psycopg
+import pytest
 
+from outbox.relay import sender
 from schemas.snapshot import Snapshot
 from schemas.wire import Marker
 from tests.integration.relay.conftest import Start
@@ -91,3 +93,21 @@ def test_writers_notify_only_a_sleeping_relay(
     emit(connection, "k2")
     streams.wait_for_all(timeout=5)
     assert connection.execute(asleep).fetchone() == (False,)
+
+
+@pytest.mark.parametrize("mode", ["wal"])
+def test_a_backlog_is_settled_as_it_goes(
+    start: Start, streams: Streams, connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody remembers millions of transactions until the first marker; what is forgotten was seen before."""
+    monkeypatch.setattr(sender, "_REMEMBERED", 10)
+    relay = start()
+    streams.wait_ready()
+    relay.stop()
+    for number in range(300):
+        emit(connection, f"k{number % 7}")
+    start(batch_events=20)
+    for number in range(100):
+        emit(connection, f"k{number % 7}")
+    streams.wait_for_all()
+    streams.check()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,6 +103,22 @@ def test_refused_batches_wait_in_order(
         wait_until(lambda: relay.steps["before_publish"] > tried, "an attempt")
     streams.wait_for_all()
     streams.check()
+
+
+def test_a_long_outage_does_not_cost_the_session(
+    start: Start, streams: Streams, connection: psycopg.Connection
+) -> None:
+    """Longer than the silence after which a relay counts as dead, with a full queue in front of Redis."""
+    start(batch_events=1, queue_batches=1, dead_after=1.0)
+    streams.wait_ready()
+    fence = connection.execute("SELECT fence FROM outbox.relay_state").fetchone()
+    with out_of_memory(streams.client):
+        for _ in range(30):
+            emit(connection, "k")
+        time.sleep(2.5)  # the length of the outage is the point
+    streams.wait_for_all()
+    streams.check()
+    assert connection.execute("SELECT fence FROM outbox.relay_state").fetchone() == fence
 
 
 def test_a_key_of_another_type_stops_everything_until_it_is_gone(

@@ -35,5 +35,13 @@ class Snapshot:
         """Whether the transaction had committed (or aborted) when the snapshot was taken."""
         return xid < self.xmin or (xid < self.xmax and xid not in self.xip)
 
+    def ordered(self) -> Snapshot:
+        """The same snapshot with `xmin <= xmax`, as PostgreSQL reads its text form back.
+
+        What a logical slot exports may have it the other way round: its `xmin` follows every transaction that ends,
+        its `xmax` only those that commit. Up to `xmin` all have ended, and `xmin` is what visibility asks first.
+        """
+        return Snapshot(self.xmin, max(self.xmin, self.xmax), self.xip)
+
     def __str__(self) -> str:
         return f"{self.xmin}:{self.xmax}:{','.join(map(str, sorted(self.xip)))}"

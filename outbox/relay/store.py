@@ -21,6 +21,7 @@ from outbox.relay.position import START, Position
 from outbox.relay.settings import Mode
 from runtime import statements
 from runtime.errors import Retryable
+from schemas.snapshot import Snapshot
 
 SQL: Final = statements.load(Path(__file__).parent / "sql" / "store.sql")
 
@@ -217,7 +218,7 @@ class Store:
             self.conn.execute(
                 psycopg.sql.SQL("SET TRANSACTION SNAPSHOT {}").format(psycopg.sql.Literal(name))
             )
-            return str(self._must("snapshot")["snapshot"])
+            return str(Snapshot.parse(self._must("snapshot")["snapshot"]).ordered())
 
     def claim(self, epoch: int) -> int:
         """A new fence for the epoch."""

@@ -71,7 +71,7 @@ def _owner(path: Path) -> tuple[int, int]:
     return path.stat().st_uid, path.stat().st_gid
 
 
-def test_a_taken_port_is_named_in_one_line(new_stack: Callable[..., Stack]) -> None:
+async def test_a_taken_port_is_named_in_one_line(new_stack: Callable[..., Stack]) -> None:
     stack = new_stack()
     stack.home.mkdir()
     with socket.create_server((HOST, 0)) as taken:
@@ -79,7 +79,7 @@ def test_a_taken_port_is_named_in_one_line(new_stack: Callable[..., Stack]) -> N
         (stack.home / "ports.json").write_text(json.dumps({"valkey": port}))
         said = stack.run("up", "--detach", "--no-processes", "--no-typesense", expect=2)
     assert f"port {port} of valkey is taken" in said
-    assert stack.processes() == []
+    await until(lambda: stack.processes() == [], timeout=20, what="nothing is left")
 
 
 def test_a_home_that_can_t_be_made_is_named_in_one_line(new_stack: Callable[..., Stack]) -> None:

@@ -28,3 +28,9 @@ def test_the_text_form_comes_back(xmin: int, offsets: set[int], length: int) -> 
 def test_anything_else_is_malformed(text: str) -> None:
     with pytest.raises(MalformedEvent):
         Snapshot.parse(text)
+
+
+def test_a_slot_s_snapshot_is_put_in_order() -> None:
+    """8230 was rolled back: what the slot exports counts it as ended by `xmin`, and as never begun by `xmax`."""
+    assert str(Snapshot.parse("8231:8230:").ordered()) == "8231:8231:"
+    assert str(Snapshot.parse("10:15:10,12").ordered()) == "10:15:10,12"

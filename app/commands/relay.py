@@ -42,19 +42,25 @@ def register(app: typer.Typer) -> None:
 
         Several may run: one works, the others stand by and take over when it dies.
         """
-        from outbox.relay.service import Relay
-
         settings = load_settings()
         logs.configure(settings.log_level, process="relay")
-        service = Relay(relay_settings(settings, mode))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            # In a thread: a handler that takes a lock which the interrupted code holds would wait for ever.
-            signal.signal(number, lambda *_: threading.Thread(target=service.stop).start())
         if metrics_port is not None:
             from prometheus_client import start_http_server
 
             start_http_server(metrics_port, "127.0.0.1")
-        service.run()
+        serve(relay_settings(settings, mode))
+
+
+def serve(settings: RelaySettings) -> None:
+    """Relay in this process until SIGTERM or SIGINT."""
+    from outbox.relay import failpoints
+    from outbox.relay.service import Relay
+
+    service = Relay(settings, failpoints.from_environment())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # In a thread: a handler that takes a lock which the interrupted code holds would wait for ever.
+        signal.signal(number, lambda *_: threading.Thread(target=service.stop).start())
+    service.run()
 
 
 def relay_settings(settings: Settings, mode: Mode = Mode.AUTO) -> RelaySettings:

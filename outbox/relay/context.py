@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from outbox.relay.backoff import Backoff
+from outbox.relay.failpoints import OnStep, no_step
 from outbox.relay.link import RedisLink
 from outbox.relay.position import Position
 from outbox.relay.publisher import Publisher
 from outbox.relay.sender import Sender
 from outbox.relay.settings import RelaySettings
 from outbox.relay.wakeup import Wakeup
-
-
-def no_step(_: str) -> None:
-    """Nothing happens at the named steps of a relay in production."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +22,8 @@ class Context:
     settings: RelaySettings
     stop: threading.Event
     wakeup: Wakeup
-    #: Called with the name of each step, a few times per batch: where tests let a relay die.
-    on_step: Callable[[str], None] = no_step
+    #: Called with the name of each step, a few times per batch: where tests let a relay die (`failpoints.py`).
+    on_step: OnStep = no_step
     #: Slots whose WAL can't be decoded, found out by trying.
     unusable_slots: set[str] = field(default_factory=set)
 

@@ -180,6 +180,7 @@ class Keeper:
         if (saved.confirmed_progress, saved.marker) != (self._saved.confirmed_progress, self._saved.marker):
             self._on_step("before_save")
             self._store.save(self._epoch.epoch, self._fence, saved)
+            self._on_step("after_save")
             self._saved = saved
         if step is not None and step.point > self.confirmed:
             self._on_step("before_confirm")

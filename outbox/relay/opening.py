@@ -15,6 +15,7 @@ import structlog
 from outbox.relay.backoff import Backoff
 from outbox.relay.epoch import Reason
 from outbox.relay.errors import Moved
+from outbox.relay.failpoints import OnStep
 from outbox.relay.keyspace import Keyspace
 from outbox.relay.link import RedisLink
 from outbox.relay.position import START, Position
@@ -70,7 +71,9 @@ class TakenOver:
     settled: Position
 
 
-def take_over(settings: RelaySettings, store: Store, link: RedisLink, epoch: Epoch) -> TakenOver:
+def take_over(
+    settings: RelaySettings, store: Store, link: RedisLink, epoch: Epoch, on_step: OnStep
+) -> TakenOver:
     """Become the only writer of the epoch's streams.
 
     Raises:
@@ -79,18 +82,21 @@ def take_over(settings: RelaySettings, store: Store, link: RedisLink, epoch: Epo
     """
     keyspace = Keyspace(settings.prefix, epoch.epoch, settings.topics)
     fence = store.claim(epoch.epoch)
+    on_step("fence_claimed")
     base = Position(epoch.fill_major, 0)
-    publisher = Publisher(link, keyspace, epoch.partitions, fence, base)
+    publisher = Publisher(link, keyspace, epoch.partitions, fence, base, on_step)
     if not publisher.seize():
         raise Moved(f"epoch {epoch.epoch} has been closed")
+    on_step("streams_seized")
     link.command("HSET", keyspace.registry, epoch.epoch, epoch.partitions)
     confirmed = positions(epoch.confirmed_progress, epoch.partitions)
     settled = max(confirmed)
     if any(there < told for there, told in zip(publisher.progress, confirmed, strict=True)):
         log.warning("redis_lost_confirmed_entries", stands_at=list(map(str, publisher.progress)))
         publisher.gap(max(confirmed))
+        on_step("gap_told")
         settled = publisher.published
-    _close_before(settings, link, keyspace, fence)
+    _close_before(settings, link, keyspace, fence, on_step)
     telemetry.RELAY_EPOCH.set(epoch.epoch)
     return TakenOver(publisher, fence, settled)
 
@@ -127,7 +133,9 @@ def fill(
     log.info("epoch_filled", epoch=epoch.epoch, events=rows.index)
 
 
-def _close_before(settings: RelaySettings, link: RedisLink, keyspace: Keyspace, fence: int) -> None:
+def _close_before(
+    settings: RelaySettings, link: RedisLink, keyspace: Keyspace, fence: int, on_step: OnStep
+) -> None:
     """End the streams of earlier epochs; whoever reads them goes on with this one. They go away by themselves."""
     for old, partitions in _registry(link, keyspace).items():
         if old >= keyspace.epoch:
@@ -136,6 +144,7 @@ def _close_before(settings: RelaySettings, link: RedisLink, keyspace: Keyspace, 
         publisher = Publisher(link, names, partitions, fence)
         if publisher.seize():
             publisher.end(keyspace.epoch)
+        on_step("epoch_ended")
         for p in range(partitions):
             for key in names.keys(p):
                 link.command("EXPIRE", key, settings.old_epoch_seconds)

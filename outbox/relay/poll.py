@@ -56,6 +56,7 @@ class PollRelay:
             stack.callback(lead.release)
             ears = self._listen(stack)
             rounds = self._take_over(store, link, lead, ears, self._find_epoch(store, link))
+            self._context.on_step("started")
             telemetry.RELAY_ACTIVE.set(1)
             stack.callback(telemetry.RELAY_ACTIVE.set, 0)
             rounds.run()
@@ -123,6 +124,7 @@ class PollRelay:
             confirmed=_FIRST_ROUND,
         )
         backoff = self._context.backoff()
+        self._context.on_step("before_epoch")
         while True:
             try:
                 store.begin(new, find_floor=reason.breaks_snapshots)
@@ -139,13 +141,16 @@ class PollRelay:
         self, store: Store, link: RedisLink, lead: Leadership, ears: Ears | None, epoch: Epoch
     ) -> Rounds:
         store.wake_writers()
-        taken = take_over(self._settings, store, link, epoch)
+        taken = take_over(self._settings, store, link, epoch, self._context.on_step)
         sender = self._context.start_sender(taken.publisher, link, taken.settled, mass_is_lsn=False)
         with suppress(Stopping):
             if needs_fill(epoch, taken.publisher):
+                self._context.on_step("before_fill")
                 fill(self._settings, store, epoch, sender, lead.check)
                 sender.await_idle(lead.check)
+                self._context.on_step("after_fill")
                 store.set_filled(epoch.epoch, taken.fence, sender.progress)
+                self._context.on_step("fill_noted")
         log.info(
             "relay_started", mode="poll", epoch=epoch.epoch, fence=taken.fence, wakeable=ears is not None
         )

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from outbox.relay.batch import Batch
 from outbox.relay.errors import Fenced, Moved
+from outbox.relay.failpoints import OnStep, no_step
 from outbox.relay.keyspace import Keyspace
 from outbox.relay.link import RedisLink, Script
 from outbox.relay.position import START, Position
@@ -29,8 +30,15 @@ class Publisher:
     """One epoch's streams, under one fence."""
 
     def __init__(
-        self, link: RedisLink, keyspace: Keyspace, partitions: int, fence: int, base: Position = START
+        self,
+        link: RedisLink,
+        keyspace: Keyspace,
+        partitions: int,
+        fence: int,
+        base: Position = START,
+        on_step: OnStep = no_step,
     ) -> None:
+        self._on_step = on_step
         self._base = base
         self.progress = [START] * partitions
         self.marker = 0
@@ -78,6 +86,7 @@ class Publisher:
         for p, frames in enumerate(batch.frames):
             if frames is not None:
                 self._append(p, frames, batch)
+                self._on_step("between_partitions")
 
     def mark(self, snapshot: str, settled: Position, taken_at_ms: int) -> None:
         """Put a marker on every stream. Only between transactions (rounds)."""
@@ -132,6 +141,7 @@ class Publisher:
             args = [*self._step(p, at), kind, len(fields), *fields, *self._topics]
             self._run(_CONTROL, p, args, at)
             self.progress[p] = at
+            self._on_step("between_partitions")
 
     def _step(self, p: int, new: Position) -> list[str | bytes | int]:
         """The first three arguments of every writing script."""

@@ -76,9 +76,11 @@ class Rounds:
                 self._look()
                 self._save_if_due()
                 self._wait()
+            self._context.on_step("stopping")
             self._sender.finish(self._settings.stop_grace)
             self._sender.check()
             self._save()
+            self._context.on_step("stopped")
             self._store.wake_writers()
             log.info("relay_stopped", mode="poll", epoch=self._epoch.epoch, events=self._sender.events)
         except Stopping:
@@ -99,6 +101,7 @@ class Rounds:
         """One look at the log; a round if there is anything."""
         self._lead.check()
         self._sender.check()
+        self._context.on_step("before_round")
         opened = self._store.open_round(self._epoch.epoch, self._fence)
         if opened.opened:
             self._context.on_step("round_stored")
@@ -149,6 +152,7 @@ class Rounds:
             return
         snapshot = Snapshot.parse(opened.snapshot)
         if self._asleep_from is None:
+            self._context.on_step("before_sleep")
             self._store.sleep()
             self._asleep_from = Snapshot.parse(self._store.snapshot()).xmax
         elif snapshot.xmin >= self._asleep_from:
@@ -193,7 +197,9 @@ class Rounds:
             return
         self._context.on_step("before_save")
         self._store.save(self._epoch.epoch, self._fence, saved)
+        self._context.on_step("after_save")
         self._saved = saved
         if step is not None:
             self._context.on_step("before_confirm")
             self._store.drop_rounds(self._epoch.epoch, step.point)
+            self._context.on_step("after_confirm")

@@ -15,6 +15,7 @@ from typing import Final
 
 from outbox.relay.batch import Batch
 from outbox.relay.errors import Moved
+from outbox.relay.failpoints import OnStep
 from outbox.relay.link import RedisLink
 from outbox.relay.position import Position
 from outbox.relay.publisher import Publisher
@@ -61,7 +62,7 @@ class Sender:
         check_seconds: float,
         mass_is_lsn: bool,
         wake: Callable[[], None],
-        on_step: Callable[[str], None],
+        on_step: OnStep,
     ) -> None:
         self._publisher = publisher
         self._link = link
@@ -221,6 +222,7 @@ class Sender:
 
     def _mark(self, request: MarkerRequest) -> None:
         settled = self._tracker.settle(Snapshot.parse(request.snapshot))
+        self._on_step("before_marker")
         self._publisher.mark(request.snapshot, settled, request.taken_at_ms)
         self._on_step("after_marker")
         with self._lock:
@@ -237,3 +239,4 @@ class Sender:
         step = Step(end, mass, time.monotonic(), tuple(self._publisher.progress))
         with self._lock:
             self._step = step
+        self._on_step("acknowledged")

@@ -9,14 +9,14 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
 
 import psycopg
 import structlog
 
 from outbox.relay.capability import choose_mode
-from outbox.relay.context import Context, no_step
+from outbox.relay.context import Context
 from outbox.relay.errors import Moved, SlotTakesLong, StandBy, Stopping
+from outbox.relay.failpoints import OnStep, no_step
 from outbox.relay.poll import PollRelay
 from outbox.relay.settings import RelaySettings
 from outbox.relay.wakeup import Wakeup
@@ -32,7 +32,7 @@ _LONG_ENOUGH = 30.0  # a session that lasted so long was healthy: its failure is
 class Relay:
     """`run` in one thread, `stop` from any other, or from a signal handler."""
 
-    def __init__(self, settings: RelaySettings, on_step: Callable[[str], None] = no_step) -> None:
+    def __init__(self, settings: RelaySettings, on_step: OnStep = no_step) -> None:
         self._settings = settings
         self._context = Context(settings, threading.Event(), Wakeup(), on_step)
         self._standing_by = False

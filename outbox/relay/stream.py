@@ -56,9 +56,11 @@ class WalStream:
             self._loop()
         except Stopping:
             self._flush()
+            self._context.on_step("stopping")
             self._sender.finish(self._settings.stop_grace)
             self._sender.check()
             self._keeper.finish()
+            self._context.on_step("stopped")
             self._tell()
             log.info("relay_stopped", mode="wal", epoch=self._epoch.epoch, events=self._sender.events)
         finally:

@@ -49,6 +49,7 @@ class WalRelay:
             session = stack.enter_context(closing(self._open_session()))
             epoch, confirmed = self._begin_stream(store, link, session)
             stream = self._take_over(store, link, session, epoch, confirmed)
+            self._context.on_step("started")
             telemetry.RELAY_ACTIVE.set(1)
             stack.callback(telemetry.RELAY_ACTIVE.set, 0)
             stream.run()
@@ -119,6 +120,7 @@ class WalRelay:
         name = slots.slot_name(server.database_oid, number)
         log.warning("epoch_begins", epoch=number, reason=reason.value, mode="wal")
         floor = find_floor(store, reason, self._context.backoff())
+        self._context.on_step("before_epoch")
         slots.drop(store.conn, name)  # left by a relay that died before it wrote the epoch down
         patience = self._settings.slot_patience if self._settings.mode == "auto" else math.inf
         created = slots.create(session, name, server.version, patience)
@@ -160,12 +162,15 @@ class WalRelay:
         self, store: Store, link: RedisLink, session: ReplicationSession, epoch: Epoch, confirmed: int
     ) -> WalStream:
         store.wake_writers()
-        taken = take_over(self._settings, store, link, epoch)
+        taken = take_over(self._settings, store, link, epoch, self._context.on_step)
         sender = self._context.start_sender(taken.publisher, link, taken.settled, mass_is_lsn=True)
         if needs_fill(epoch, taken.publisher):
+            self._context.on_step("before_fill")
             fill(self._settings, store, epoch, sender, lambda: session.confirm(confirmed))
             sender.await_idle(lambda: session.confirm(confirmed))
+            self._context.on_step("after_fill")
             store.set_filled(epoch.epoch, taken.fence, sender.progress)
+            self._context.on_step("fill_noted")
         keeper = Keeper(self._context, store, epoch, taken.fence, sender, confirmed)
         log.info("relay_started", mode="wal", epoch=epoch.epoch, fence=taken.fence, slot=epoch.slot)
         return WalStream(self._context, session, sender, keeper, epoch)

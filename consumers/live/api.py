@@ -1,6 +1,6 @@
 """HTTP of live state: heartbeat, online count, logout. What they mean is `presence.py` and `revocations.py`.
 
-Live quizzes come along from `quiz_api.py`.
+Live quizzes come along from `quiz_api.py`, the event stream from `happenings/`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Request, Response
 from pydantic import Field
 
+from consumers.live.happenings.api import router as happenings_router
 from consumers.live.presence import Presence
 from consumers.live.quiz_api import router as quiz_router
 from consumers.live.revocations import TokenRevocations
@@ -20,6 +21,7 @@ from runtime.http import Problem, Text
 
 router = APIRouter(tags=["live"])
 router.include_router(quiz_router)
+router.include_router(happenings_router)
 
 Id = Annotated[Text, Path(), Field(min_length=1, max_length=200)]
 

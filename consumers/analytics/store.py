@@ -145,13 +145,17 @@ class AnalyticsStore:
 
 
 async def _save_checkpoint(conn: Connection, batch: Batch) -> None:
-    statement = "first_checkpoint" if batch.refill else "next_checkpoint"
-    params = {"generation": batch.generation, "checkpoint": batch.checkpoint}
-    if (await conn.execute(_SQL[statement], params)).rowcount:
+    begins = batch.refill and batch.expects is None
+    params = {
+        "generation": batch.generation,
+        "checkpoint": batch.checkpoint,
+        "expects": batch.expects,
+    }
+    if (await conn.execute(_SQL["first_checkpoint" if begins else "next_checkpoint"], params)).rowcount:
         return
-    if await fetch_rows(conn, "SELECT FROM analytics.checkpoint"):
+    if await fetch_rows(conn, _SQL["newer_owner"], params):
         raise StaleOwner
-    raise StoreForgot("the analytics tables have no checkpoint")
+    raise StoreForgot("the analytics tables do not hold the checkpoint that they were given")
 
 
 async def _write_views(conn: Connection, changes: Changes) -> None:

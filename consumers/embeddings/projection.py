@@ -35,7 +35,7 @@ class EmbeddingsProjection:
 
     async def apply(self, batch: Batch) -> Sequence[Rejection]:
         """See `EmbeddingStore.write`; no event is ever refused."""
-        await self._store.write(touched(batch), batch.events, batch.checkpoint, batch.generation)
+        await self._store.write(touched(batch), batch)
         return ()
 
 

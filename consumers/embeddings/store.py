@@ -18,11 +18,10 @@ import structlog
 from consumers.embeddings.schema import EMBED, INTERESTS, QUEUE, Document, Kind, Model
 from consumers.embeddings.text import MAX_CHARS, document
 from consumers.engine.hydration import wait_until_visible
-from consumers.engine.projection import StaleOwner, StoreForgot
+from consumers.engine.projection import Batch, StaleOwner, StoreForgot
 from runtime import jobs, statements
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Connection, Pool
-from schemas.envelope import Event
 
 log = structlog.get_logger(__name__)
 
@@ -122,33 +121,35 @@ class EmbeddingStore:
                 row = None if lost else row
         return row[0] if row else None
 
-    async def write(
-        self, touched: Touched, events: Sequence[Event], checkpoint: str, generation: int
-    ) -> None:
+    async def write(self, touched: Touched, batch: Batch) -> None:
         """Bring documents up to the truth, queue what is missing, store the checkpoint: all or nothing.
 
         Raises:
             Retryable: PostgreSQL is away or busy.
             StaleOwner: a newer owner has written.
-            StoreForgot: the view has been dropped.
+            StoreForgot: the view has been dropped, or does not hold the checkpoint that is expected.
         """
         try:
             async with transaction(self._pool) as conn:
-                await self._save_checkpoint(conn, checkpoint, generation, refill=touched.refill)
+                await self._save_checkpoint(conn, batch)
                 if self._model is not None and self._model_id is not None:
-                    await wait_until_visible(conn, events)
+                    await wait_until_visible(conn, batch.events)
                     await self._write(conn, touched, self._model, self._model_id)
         except _DROPPED as error:
             raise StoreForgot(f"embeddings: {error}") from error
 
-    async def _save_checkpoint(
-        self, conn: Connection, checkpoint: str, generation: int, *, refill: bool
-    ) -> None:
-        params = {"generation": generation, "checkpoint": checkpoint, "model": self._model_id}
-        statement = _SQL["first_checkpoint" if refill else "next_checkpoint"]
+    async def _save_checkpoint(self, conn: Connection, batch: Batch) -> None:
+        params = {
+            "generation": batch.generation,
+            "checkpoint": batch.checkpoint,
+            "expects": batch.expects,
+            "model": self._model_id,
+        }
+        begins = batch.refill and batch.expects is None
+        statement = _SQL["first_checkpoint" if begins else "next_checkpoint"]
         if (await conn.execute(statement, params)).rowcount == 0:
             [(newer,)] = await (await conn.execute(_SQL["newer_owner"], params)).fetchall()
-            raise StaleOwner if newer else StoreForgot("embeddings: no checkpoint")
+            raise StaleOwner if newer else StoreForgot("embeddings: not the checkpoint that was given")
 
     async def _write(self, conn: Connection, touched: Touched, model: Model, model_id: int) -> None:
         stale = list(touched.engaged)

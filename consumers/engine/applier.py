@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 
 from consumers.engine.checkpoint import Checkpoint, save_copy
+from consumers.engine.lease import check_generation
 from consumers.engine.letterbox import Letterbox
 from consumers.engine.log import Log
 from consumers.engine.options import Options
@@ -47,12 +48,15 @@ class Applier:
         self._limit = options.batch_events
         self._stored: Checkpoint | None = None
         self._stored_at = 0.0
+        self._kept: str | None = None  # what the store holds, word for word
+        self._sent: str | None = None  # what it holds if a write whose fate is not known has arrived
 
     async def start(self) -> Checkpoint | None:
         """Prepare the store and read where the view stands; None when it is new, emptied, or can't be read."""
         await self._letters.refresh()
         await self._projection.prepare()
         text = await self._projection.read_checkpoint()
+        self._stored, self._kept, self._sent = None, text, None
         try:
             self._stored = Checkpoint.load(text) if text else None
         except (ValueError, KeyError, TypeError) as error:
@@ -100,20 +104,31 @@ class Applier:
         """Compare the store's checkpoint with the last one that was stored.
 
         Raises:
-            StoreForgot: it is gone, or of another incarnation.
+            StoreForgot: it is gone, or another one: the store was emptied, exchanged or put back.
+            StaleOwner: it is a successor's.
             Retryable: the store is away.
         """
         if self._stored is None:
             return
         try:
             text = await self._projection.read_checkpoint()
-            known = text is not None and Checkpoint.load(text).incarnation == self._stored.incarnation
         except Retryable:
             raise
         except Exception as error:  # what held the checkpoint has been dropped: as good as empty
             raise StoreForgot(f"{self._projection.name}: {error}") from error
-        if not known:
+        if text is None:
             raise StoreForgot(f"{self._projection.name}: the store has lost its checkpoint")
+        if text not in (self._kept, self._sent):
+            await self._check_ownership()
+            raise StoreForgot(
+                f"{self._projection.name}: the store holds another checkpoint than it was given"
+            )
+        self._kept = text
+
+    async def _check_ownership(self) -> None:
+        """Raises StaleOwner when the checkpoint is a successor's."""
+        async with self._log.connection() as conn:
+            await check_generation(conn, self._projection.name, self._generation)
 
     async def retry_letters(self) -> None:
         """Apply the dead letters that an operator asked for, in the order of the log.
@@ -136,8 +151,9 @@ class Applier:
                 continue
             part = await self._letters.hold_back(part)
             is_last = not todo
+            batch = self._batch(part, checkpoint, is_last, refill)
             try:
-                rejections = await self._projection.apply(self._batch(part, checkpoint, is_last, refill))
+                rejections = await self._write(batch)
             except Retryable as error:
                 failures += 1
                 self._limit = max(self._limit // 2, _SMALLEST_BATCH)
@@ -156,7 +172,14 @@ class Applier:
     def _batch(self, events: Sequence[Event], checkpoint: Checkpoint, is_last: bool, refill: bool) -> Batch:
         """Only the last part completes the checkpoint: the others carry the one before."""
         reached = checkpoint if is_last or self._stored is None else self._stored
-        return Batch(events, reached.dump(), self._generation, refill)
+        return Batch(events, reached.dump(), self._generation, refill, self._kept)
+
+    async def _write(self, batch: Batch) -> Sequence[Rejection]:
+        """Every write of the view goes through here, so that it is known what its store holds."""
+        self._sent = batch.checkpoint
+        rejections = await self._projection.apply(batch)
+        self._kept = batch.checkpoint
+        return rejections
 
     async def _narrow_down(
         self, part: Sequence[Event], error: Exception, is_last: bool
@@ -178,7 +201,7 @@ class Applier:
         failures = 0
         while self._stored is not None:
             try:
-                await self._projection.apply(Batch((), self._stored.dump(), self._generation))
+                await self._write(self._batch((), self._stored, True, False))
                 break
             except (StaleOwner, StoreForgot):
                 raise
@@ -193,7 +216,7 @@ class Applier:
         """None when the view took the event, else why not."""
         assert self._stored is not None  # letters are retried between batches
         try:
-            rejections = await self._projection.apply(Batch([event], self._stored.dump(), self._generation))
+            rejections = await self._write(self._batch([event], self._stored, True, False))
         except (Retryable, StaleOwner, StoreForgot):
             raise
         except Exception as error:

@@ -19,6 +19,7 @@ from consumers.engine.projection import Rejection
 from runtime.postgres import Connection, fetch_dicts
 from runtime.statements import load
 from schemas.envelope import Event
+from schemas.registry import REGISTRY
 
 _SQL: Final = load(Path(__file__).parent / "sql" / "dead_letters.sql")
 _FACT_TOPICS: Final = frozenset({"engagement", "view", "quiz"})
@@ -126,7 +127,7 @@ async def next_retry(conn: Connection, consumer: str) -> Letter | None:
         return None
     letter_id, event_id, xid, occurred_at, topic, kind, key, data, headers = row
     event = Event(event_id, xid, occurred_at, topic, kind, key, orjson.loads(data), orjson.loads(headers))
-    return Letter(letter_id, event)
+    return Letter(letter_id, REGISTRY.upcast(event))
 
 
 async def retried(conn: Connection, consumer: str, letter: Letter, failure: str | None) -> None:

@@ -1,5 +1,7 @@
 """The durable log and the truth, as a consumer reads them: snapshots, pages of events, fills. SQL functions by name.
 
+Events come in the newest version of their type, as `schemas/wire.py` gives those of the streams.
+
 `outbox.log_events` and `outbox.truth_events` belong to `outbox/`; this file only pages through them. What is done
 with the events is `catchup.py`.
 """
@@ -16,6 +18,7 @@ from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Connection, Pool
 from runtime.statements import load
 from schemas.envelope import Event
+from schemas.registry import REGISTRY
 from schemas.snapshot import Snapshot
 
 _SQL: Final = load(Path(__file__).parent / "sql" / "log.sql")
@@ -64,7 +67,7 @@ class Log:
         }
         async with self.connection() as conn:
             rows = await (await conn.execute(_SQL["page"], params)).fetchall()
-        return [Event(*row) for row in rows]
+        return [REGISTRY.upcast(Event(*row)) for row in rows]
 
     async def truth_sources(self) -> list[str]:
         """The tables of the truth from which this consumer's view is filled."""
@@ -78,7 +81,7 @@ class Log:
         async with self.connection() as conn:
             rows = await (await conn.execute(_SQL["truth_page"], params)).fetchall()
         events = [
-            Event(0, 0, at, topic, kind, key, data, headers)
+            REGISTRY.upcast(Event(0, 0, at, topic, kind, key, data, headers))
             for _, topic, kind, key, data, headers, at in rows
         ]
         return events, rows[-1][0] if rows else None

@@ -23,16 +23,24 @@ class Batch:
     same transaction or script where the store has one. `generation` is the owner's lease generation: a write
     that carries a smaller one than the store has seen comes from a paused former owner and must have no effect.
     `refill` says that the events were made from the truth, to fill an empty view.
+    `expects` is the checkpoint that the engine knows to be in the store: one that holds neither this nor
+    `checkpoint` itself (the same write, repeated) went back or was exchanged, and must raise StoreForgot. None: it
+    does not matter what is there.
     """
 
     events: Sequence[Event]
     checkpoint: str
     generation: int
     refill: bool = False
+    expects: str | None = None
 
     def keys(self, *topics: str) -> list[str]:
         """The distinct keys of the batch's events in these topics, in order of first appearance."""
         return list(dict.fromkeys(event.key for event in self.events if event.topic in topics))
+
+    def follows(self, found: str | None) -> bool:
+        """Whether a store that holds the checkpoint `found` is the one that this batch was made for."""
+        return self.expects is None or found in (self.expects, self.checkpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +56,22 @@ class StaleOwner(Exception):
 
 
 class StoreForgot(Exception):
-    """The store was emptied or exchanged under the running consumer: it has to be filled again.
+    """The store was emptied, exchanged or put back to an earlier state under the running consumer.
 
-    A projection may raise it from `apply` when it finds no checkpoint of its own in the store although the batch
-    says `refill=False`; the engine also looks by itself after every outage, and now and then.
+    A projection raises it from `apply` when the store's checkpoint is not what the batch `expects`, or missing
+    although the batch says `refill=False`; the engine also looks by itself after every outage, and now and then. The
+    view goes on from what its store says then, or is filled again.
     """
 
 
 class Projection(Protocol):
     """The write side of one view."""
 
-    name: ClassVar[str]
     topics: ClassVar[frozenset[str]]
+
+    @property
+    def name(self) -> str:
+        """Who the engine takes it for: the view's name, `<view>@<number>` for a shadow (`rebuild/`)."""
 
     async def prepare(self) -> None:
         """Make what the view needs in its store (collections, tables, scripts). Idempotent.

@@ -44,7 +44,7 @@ class FeedsProjection:
         """Write what the batch's keys are now; no event is ever refused, its content is not used."""
         found = touched(batch.events, refill=batch.refill)
         changes = await self._changes(batch, found)
-        await self._store.apply(changes, batch.checkpoint, batch.generation)
+        await self._store.apply(changes, batch.checkpoint, batch.generation, expects=batch.expects)
         return []
 
     async def _changes(self, batch: Batch, found: Touched) -> Changes:

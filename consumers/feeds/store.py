@@ -94,22 +94,25 @@ class FeedStore:
         incarnation, checkpoint = found
         return checkpoint.decode() if checkpoint and incarnation == self._incarnation else None
 
-    async def apply(self, changes: Changes, checkpoint: str, generation: int) -> None:
+    async def apply(
+        self, changes: Changes, checkpoint: str, generation: int, *, expects: str | None = None
+    ) -> None:
         """Write a batch, and with its last part the checkpoint.
 
         A script keeps everybody else waiting, so a large batch goes out in parts; each checks the generation.
 
         Raises:
             Retryable: Redis is away.
-            StoreForgot: Redis has lost the view since `prepare`.
+            StoreForgot: Redis has lost the view since `prepare`, or does not hold the checkpoint that is expected.
             StaleOwner: a newer generation has written.
         """
         *parts, last = _parts(changes)
+        known = [expects or "", checkpoint]
         for part in parts:
-            await self._run(part, "", generation)
-        await self._run(last, checkpoint, generation)
+            await self._run(part, "", generation, known)
+        await self._run(last, checkpoint, generation, known)
 
-    async def _run(self, changes: Changes, checkpoint: str, generation: int) -> None:
+    async def _run(self, changes: Changes, checkpoint: str, generation: int, known: Sequence[str]) -> None:
         text = orjson.dumps(
             {
                 "posts": [(post.id, post.static, post.counts) for post in changes.posts],
@@ -121,7 +124,8 @@ class FeedStore:
         )
         with _translated():
             answer = await self._apply(
-                keys=[self._meta], args=[self._root, self._incarnation or b"", generation, checkpoint, text]
+                keys=[self._meta],
+                args=[self._root, self._incarnation or b"", generation, checkpoint, text, *known],
             )
         if answer == b"STALE":
             raise StaleOwner(f"feeds: generation {generation} is not the newest")

@@ -13,12 +13,12 @@ Documents: `state` (checkpoint, generation) and one `g<generation>` per journal 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
 
-from consumers.engine.projection import StaleOwner
+from consumers.engine.projection import Batch, StaleOwner, StoreForgot
 from consumers.search.schema import KINDS, Document, Kind
 from consumers.search.store import NotThere, Typesense
 
@@ -80,20 +80,24 @@ class Checkpoint:
 
     async def read(self) -> str | None:
         """The engine's checkpoint, or None."""
-        documents = await self.store.everything(self.collection)
-        return next((one["checkpoint"] for one in documents or () if one["id"] == "state"), None)
+        return _checkpoint_in(await self.store.everything(self.collection) or ())
 
     async def forget(self) -> None:
         """The index is new and empty: whatever was applied before is gone."""
         await self.store.delete(self.collection, ["state"])
 
-    async def open(self, generation: int, keys: Keys) -> Keys:
+    async def open(self, batch: Batch, keys: Keys) -> Keys:
         """Journal a write before it begins; returns its keys together with those that have to be mended with it.
 
         Raises:
             StaleOwner: another owner has been here.
+            StoreForgot: the index does not hold the checkpoint that the batch follows.
         """
-        self._adopt(await self._documents(generation), generation)
+        generation = batch.generation
+        documents = await self._documents(generation)
+        if not batch.follows(_checkpoint_in(documents)):
+            raise StoreForgot("the index does not hold the checkpoint that it was given")
+        self._adopt(documents, generation)
         self._doubt_last_write()
         now = self.clock()
         due = [one for one in self._questions() if one.is_due(now)]
@@ -162,6 +166,10 @@ class Checkpoint:
 
     def _questions(self) -> list[_Suspect]:
         return [*self._suspects.values(), *self._unsettled]
+
+
+def _checkpoint_in(documents: Iterable[Document]) -> str | None:
+    return next((one["checkpoint"] for one in documents if one["id"] == "state"), None)
 
 
 def _journal(generation: int, keys: Keys, *, told: bool = False) -> dict[str, Any]:

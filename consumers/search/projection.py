@@ -80,7 +80,7 @@ class SearchProjection:
         """Write what the truth has for the batch's keys, then the checkpoint."""
         keys = {kind: named for topic, kind in _KIND_OF_TOPIC.items() if (named := batch.keys(topic))}
         try:
-            work = await self._checkpoint.open(batch.generation, keys)
+            work = await self._checkpoint.open(batch, keys)
             refused = await self._apply(batch, work) if work else []
             await self._checkpoint.close(batch.generation, batch.checkpoint)
         except NotThere as error:

@@ -68,11 +68,9 @@ class LedgerProjection:
         self._raise_if_away()
         rejected = [event for event in batch.events if self.reject(event)]
         async with self._pool.connection() as conn, conn.transaction():
-            if (
-                not batch.refill
-                and not await (await conn.execute("SELECT 1 FROM ledger_checkpoint")).fetchone()
-            ):
-                raise StoreForgot("no checkpoint")
+            row = await (await conn.execute("SELECT checkpoint FROM ledger_checkpoint FOR UPDATE")).fetchone()
+            if (row is None and not batch.refill) or not batch.follows(row[0] if row else None):
+                raise StoreForgot("not the checkpoint that was given")
             cursor = await conn.execute(_CHECKPOINT, (batch.checkpoint, batch.generation))
             if cursor.rowcount == 0:
                 raise StaleOwner

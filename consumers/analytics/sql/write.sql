@@ -119,9 +119,14 @@ ON CONFLICT (single) DO UPDATE
  WHERE old.generation <= EXCLUDED.generation
 
 -- name: next_checkpoint
--- Refused (no row) when there is none, or when a newer owner has written here.
+-- Refused (no row) when there is none, or another than expected, or when a newer owner has written here.
 UPDATE analytics.checkpoint SET generation = %(generation)s, checkpoint = %(checkpoint)s, updated_at = now()
  WHERE generation <= %(generation)s
+   AND (%(expects)s::text IS NULL OR checkpoint IN (%(expects)s::text, %(checkpoint)s))
+
+-- name: newer_owner
+-- A row when there is one.
+SELECT FROM analytics.checkpoint WHERE generation > %(generation)s
 
 -- name: truth
 -- Which of these posts still are, and the school of each of these people.

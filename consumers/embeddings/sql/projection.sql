@@ -9,9 +9,11 @@ ON CONFLICT (single) DO UPDATE
  WHERE old.generation <= EXCLUDED.generation
 
 -- name: next_checkpoint
--- A live batch never makes the row: a view that has been dropped meanwhile has to be filled.
+-- A live batch never makes the row, and wants the one that it follows: a view that has been dropped or put back
+-- meanwhile has to catch up.
 UPDATE embeddings.checkpoint SET generation = %(generation)s, checkpoint = %(checkpoint)s, updated_at = now()
  WHERE generation <= %(generation)s AND model_id IS NOT DISTINCT FROM %(model)s
+   AND (%(expects)s::text IS NULL OR checkpoint IN (%(expects)s::text, %(checkpoint)s))
 
 -- name: newer_owner
 SELECT EXISTS (SELECT FROM embeddings.checkpoint WHERE generation > %(generation)s)

@@ -6,7 +6,9 @@
 --         gone     [id, ...]                    what does not
 --         moved    [version, ...]               viewers whose profile or interests have changed
 --         caps     {public, school, author, hot}, pin
--- Returns OK, or STALE (a newer owner has written), or FORGOTTEN (the view is not the one that was prepared).
+--         expected (empty: whatever is there), written: checkpoints, one of which has to stand here
+-- Returns OK, or STALE (a newer owner has written), or FORGOTTEN (the view is not the one that was
+-- prepared, or went back).
 --
 -- Pools are written before the post itself: were the script cut short by an error, writing it again completes it.
 
@@ -17,6 +19,12 @@ end
 local seen = redis.call('HGET', meta, 'generation')
 if seen and tonumber(seen) > tonumber(ARGV[3]) then
   return 'STALE'
+end
+if ARGV[6] ~= '' then
+  local found = redis.call('HGET', meta, 'checkpoint')
+  if found ~= ARGV[6] and found ~= ARGV[7] then
+    return 'FORGOTTEN'
+  end
 end
 
 local base = root .. ARGV[2] .. ':'

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consumers.engine.projection import StaleOwner, StoreForgot
+from consumers.engine.projection import Batch, StaleOwner, StoreForgot
 from consumers.search import mapping, wiring
 from consumers.search import projection as projection_module
 from consumers.search.checkpoint import LATE_SECONDS, Checkpoint
@@ -240,7 +240,7 @@ async def test_an_overtaken_owner_tells_the_new_one_what_it_wrote(
     post = network.post("teacher", "x")
     keys: Any = {"posts": [post]}
     former = Checkpoint(store, settings.stream_prefix)
-    await former.open(1, keys)
+    await former.open(Batch((), "x", 1), keys)
     await index.apply(generation=2)
     await index.apply(generation=2)
     with pytest.raises(StaleOwner):

@@ -24,6 +24,7 @@ from consumers.engine.options import Options
 from consumers.engine.patience import Patience, pause
 from consumers.engine.positions import STREAM_START, StreamId
 from consumers.engine.projection import Projection, StoreForgot
+from consumers.engine.repair.requests import fulfil
 from consumers.engine.stream import Delivered, Streams, advance
 from consumers.engine.tasks import until_stopped
 from consumers.engine.tracker import Lost, Tracker, Verdict
@@ -210,6 +211,7 @@ class Follower:
             head = await self._log.head()
             await self._applier.check_store()
             await self._applier.retry_letters()
+            await fulfil(self._log, self._name, lambda events: self._applier.apply(events, checkpoint))
             if self._trimmer and checkpoint.streams:
                 await self._trimmer.trim_if_due(checkpoint.epoch)
         except Retryable as error:

@@ -90,7 +90,7 @@ class Differences:
         """Whether the view holds exactly what the truth says, for certain."""
         return not self.count and not self.unsettled
 
-    def keys(self) -> frozenset[Key]:
+    def every(self) -> frozenset[Key]:
         """All keys that certainly differ."""
         return self.missing | self.extra | self.stale
 

@@ -80,6 +80,20 @@ class Typesense:
         """Let an alias name a collection, atomically."""
         await self._json("PUT", f"/aliases/{alias}", content=orjson.dumps({"collection_name": collection}))
 
+    async def unpoint(self, alias: str) -> None:
+        """Remove an alias, if it is there."""
+        await self._json("DELETE", f"/aliases/{alias}", accept=(404,))
+
+    async def sizes(self) -> dict[str, int]:
+        """Collection → number of documents."""
+        answer = await self._json("GET", "/collections", params={"exclude_fields": "fields"})
+        return {one["name"]: one["num_documents"] for one in answer}
+
+    async def metrics(self) -> dict[str, str]:
+        """What the server says of its memory and disk."""
+        found: dict[str, str] = await self._json("GET", "/metrics.json")
+        return found
+
     async def upsert(self, collection: str, documents: Sequence[Document]) -> list[Refused]:
         """Write whole documents; those that do not fit the schema come back."""
         refused: list[Refused] = []
@@ -113,6 +127,32 @@ class Typesense:
         if answer.status_code == HTTPStatus.NOT_FOUND:
             return None
         return [orjson.loads(line) for line in answer.content.split(b"\n") if line]
+
+    async def export(
+        self, collection: str, *, fields: str | None = None, filter_by: str | None = None
+    ) -> AsyncIterator[list[Document]]:
+        """All documents, or those of a filter, as they come; `fields` names those that are wanted of each.
+
+        Raises:
+            NotThere: there is no such collection.
+        """
+        params = {"include_fields": fields, "filter_by": filter_by}
+        request = self._client.stream(
+            "GET",
+            f"/collections/{collection}/documents/export",
+            params={name: value for name, value in params.items() if value},
+        )
+        try:
+            async with request as response:
+                if not response.is_success:
+                    raise _error(response.status_code, (await response.aread()).decode())
+                rest = b""
+                async for data in response.aiter_bytes():
+                    *lines, rest = (rest + data).split(b"\n")
+                    yield [orjson.loads(line) for line in lines if line]
+                yield [orjson.loads(rest)] if rest else []
+        except httpx.TransportError as error:
+            raise Retryable(f"Typesense cannot be reached: {type(error).__name__} {error}") from error
 
     async def search(self, searches: Sequence[Mapping[str, Any]]) -> list[Hits]:
         """Several searches in one round trip, answered in the same order."""

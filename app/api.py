@@ -25,6 +25,7 @@ from producers.api import router as writes
 from runtime.breaker import Breakers
 from runtime.http import BodyLimit, install_error_handlers
 from runtime.limits import RateLimits
+from runtime.openapi import Api
 from runtime.postgres import open_pool
 from runtime.redis import open_client
 from runtime.settings import Settings
@@ -52,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
             await _open_connections(app, settings, stack)
             yield
 
-    app = FastAPI(
+    app = Api(
         title="Stunity event pipeline",
         version="1",
         lifespan=lifespan,

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from runtime.http import Text
+from runtime.http import Printable, Text
 
 PostType = Literal[
     "ARTICLE", "COURSE", "QUIZ", "QUESTION", "EXAM", "ANNOUNCEMENT", "ASSIGNMENT", "POLL", "RESOURCE", "PROJECT",
@@ -39,7 +39,7 @@ Filled = Annotated[Text, AfterValidator(_not_blank)]
 Content = Annotated[Filled, Field(min_length=1, max_length=50_000)]
 Title = Annotated[Filled, Field(min_length=1, max_length=500)]
 Tags = Annotated[list[Annotated[Filled, Field(min_length=1, max_length=50)]], Field(max_length=20)]
-Url = Annotated[Text, Field(max_length=2_048, pattern=r"^https?://[^\s]+$")]
+Url = Annotated[str, Field(max_length=2_048, pattern=r"^https?://[^\s]+$"), Printable]
 Media = Annotated[list[Url], Field(max_length=20)]
 Paragraph = Annotated[Text, Field(max_length=5_000)]
 Label = Annotated[Filled, Field(min_length=1, max_length=100)]
@@ -59,6 +59,8 @@ class Body(BaseModel):
 
 class Changes(Body):
     """The base of PATCH bodies: only what is sent changes, and something must be sent."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     @model_validator(mode="after")
     def _something(self) -> Changes:

@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime.errors import Retryable
@@ -63,8 +64,10 @@ def _printable(value: str) -> str:
     return value
 
 
+#: Of a string: that PostgreSQL can store it. Put it behind a `Field` with a pattern, or OpenAPI lacks the pattern.
+Printable = AfterValidator(_printable)
 #: A string that PostgreSQL can store: no NUL characters, no lone surrogates.
-Text = Annotated[str, AfterValidator(_printable)]
+Text = Annotated[str, Printable]
 
 
 class BodyLimit:
@@ -99,6 +102,15 @@ class BodyLimit:
         await self.app(scope, counted, send)
 
 
+def _methods(request: Request) -> set[str]:
+    """Every method of this path: each is a route of its own, and Starlette names those of the first alone."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            methods |= route.methods or set()
+    return methods
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Turn every exception into problem details; a stack trace goes to the log and never to the client."""
 
@@ -107,10 +119,11 @@ def install_error_handlers(app: FastAPI) -> None:
         return problem_response(error, {"WWW-Authenticate": error.challenge} if error.status == 401 else None)
 
     @app.exception_handler(HTTPException)
-    async def on_http(_: Request, error: HTTPException) -> Response:
-        return problem_response(
-            Problem(error.status_code, detail=str(error.detail)), dict(error.headers or {})
-        )
+    async def on_http(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(sorted(_methods(request)))
+        return problem_response(Problem(error.status_code, detail=str(error.detail)), headers)
 
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_: Request, error: RequestValidationError) -> Response:

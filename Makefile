@@ -19,6 +19,14 @@ demo: $(READY) ## The whole pipeline in a guided scenario; DEMO_KEEP=1 leaves it
 test: $(READY) ## All tests that need no root, on real servers
 	@$(PYTEST) -m "not timescale" --numprocesses 2 --dist loadscope
 
+.PHONY: torture
+torture: $(READY) ## The real relay killed 500 times per mode under a random workload; ARGS="--seed N" and others
+	@.venv/bin/python -m tests.torture $(ARGS)
+
+.PHONY: mutants
+mutants: $(READY) ## Break each promise of the relay by a small patch: the tests must notice
+	@.venv/bin/python -m tests.mutants $(ARGS)
+
 .PHONY: test-timescale
 test-timescale: $(READY) ## The analytics tests on TimescaleDB of each licence; needs root on Debian
 	@tests/timescale/run

@@ -18,9 +18,9 @@ from outbox.relay.service import Relay
 from outbox.relay.settings import RelaySettings
 from schemas import wire
 from schemas.envelope import Event
-from schemas.snapshot import Snapshot
 from schemas.topics import TOPICS
 from schemas.wire import Marker
+from tests.support.markers import check_markers
 from tests.support.wait import NotInTime
 
 Connection = psycopg.Connection[Any]
@@ -211,9 +211,7 @@ class Streams:
         """Assert the invariants; `epochs` that together hold the log, by default the newest alone."""
         published: list[int] = []
         for epoch in epochs or (self.epoch,):
-            entries = self.entries(epoch, partitions)
-            self._check_numbers(entries)
-            self._check_markers(entries)
+            entries = self.check_epoch(epoch, partitions)
             events = sorted((e for e in entries if isinstance(e.said, Event)), key=lambda e: e.position)
             assert len({e.position for e in events}) == len(events), "two events in one place"
             newest: dict[tuple[str, str], int] = {}
@@ -225,6 +223,13 @@ class Streams:
                 published.append(entry.said.id)
         found = sorted(published if once else set(published))
         assert found == self.committed(), f"published {found}"
+
+    def check_epoch(self, epoch: int, partitions: int = 1) -> list[Entry]:
+        """Assert of one epoch: numbers are dense, markers keep their promises."""
+        entries = self.entries(epoch, partitions)
+        self._check_numbers(entries)
+        self._check_markers(entries)
+        return entries
 
     def check_markers(self) -> None:
         """Assert the promises of the newest epoch's markers."""
@@ -241,18 +246,9 @@ class Streams:
 
     def _check_markers(self, entries: list[Entry]) -> None:
         """Whatever a marker's snapshot sees stands before it; whatever stands up to `settled` is seen by it."""
-        xids = {entry.position: entry.said.xid for entry in entries if isinstance(entry.said, Event)}
-        by_number: dict[int, set[tuple[Position, Marker]]] = {}
-        for entry in entries:
-            if isinstance(entry.said, Marker):
-                by_number.setdefault(entry.said.number, set()).add((entry.position, entry.said))
-        for number, same in by_number.items():
-            assert len(same) == 1, f"marker {number} differs between streams: {same}"
-            position, marker = next(iter(same))
-            snapshot, settled = Snapshot.parse(marker.snapshot), Position.parse(marker.settled)
-            for place, xid in xids.items():
-                assert not (snapshot.sees(xid) and place > position), f"marker {number} came before {place}"
-                assert place > settled or snapshot.sees(xid), f"marker {number} settles {place} unseen"
+        events = [(entry.position, entry.said.xid) for entry in entries if isinstance(entry.said, Event)]
+        markers = [(entry.position, entry.said) for entry in entries if isinstance(entry.said, Marker)]
+        check_markers(events, markers)
 
     def _covered(self) -> bool:
         marker = self.newest_marker()

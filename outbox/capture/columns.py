@@ -16,7 +16,7 @@ SELECT c.oid::bigint, pg_has_role(current_user, c.relowner, 'USAGE')
 """
 
 _COLUMNS_SQL = """
-SELECT a.attname, coalesce(base.typname, t.typname)
+SELECT a.attname, coalesce(base.typname, t.typname), a.attnotnull OR a.atthasdef
   FROM pg_attribute a
   JOIN pg_type t ON t.oid = a.atttypid
   LEFT JOIN pg_type base ON t.typtype = 'd' AND base.oid = t.typbasetype
@@ -26,11 +26,12 @@ SELECT a.attname, coalesce(base.typname, t.typname)
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An existing table: column name → type name, and whether we may alter it."""
+    """An existing table: column name → type name, whether we may alter it, and which columns usually hold a value."""
 
     name: str
     columns: Mapping[str, str]
     owned: bool
+    filled: frozenset[str] = frozenset()
 
 
 async def read_table(conn: Connection, name: str) -> Table | None:
@@ -39,4 +40,5 @@ async def read_table(conn: Connection, name: str) -> Table | None:
     if found is None:
         return None
     rows = await (await conn.execute(_COLUMNS_SQL, {"oid": found[0]})).fetchall()
-    return Table(name, {str(column): str(kind) for column, kind in rows}, bool(found[1]))
+    columns = {str(column): str(kind) for column, kind, _ in rows}
+    return Table(name, columns, bool(found[1]), frozenset(column for column, _, filled in rows if filled))

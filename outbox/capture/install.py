@@ -16,7 +16,7 @@ from psycopg import sql
 
 from outbox.capture.columns import Table, read_table
 from outbox.capture.sources import SOURCES, Source
-from outbox.capture.statements import Policy, Statements, Unusable, build, drop
+from outbox.capture.statements import TRIGGERS, Policy, Statements, Unusable, build, drop
 from outbox.locks import with_short_locks
 from runtime.errors import ConfigurationError
 from runtime.postgres import Connection
@@ -31,11 +31,11 @@ ON CONFLICT (source) DO UPDATE SET topic = excluded.topic, columns = excluded.co
 """
 
 _STANDING_SQL = """
-SELECT count(*) FILTER (WHERE t.tgenabled <> 'D') = 3,
+SELECT count(*) FILTER (WHERE t.tgenabled <> 'D') = cardinality(%(triggers)s::text[]),
        EXISTS (SELECT FROM outbox.sources s WHERE s.source = %(source)s AND s.digest = %(digest)s)
   FROM pg_trigger t
  WHERE t.tgrelid = format('public.%%I', %(source)s::text)::regclass
-   AND t.tgname IN ('00_stunity_row', '00_stunity_update', '00_stunity_truncate')
+   AND t.tgname = ANY (%(triggers)s::text[])
 """
 
 
@@ -123,7 +123,8 @@ async def related_tables(conn: Connection, source: Source) -> dict[str, Table]:
 
 async def standing(conn: Connection, source: Source, digest: str) -> State | None:
     """CURRENT: just these triggers stand and fire. RENEWED: others of ours do. None: something is not captured."""
-    found = await conn.execute(_STANDING_SQL, {"source": source.table, "digest": digest})
+    asked = {"source": source.table, "digest": digest, "triggers": list(TRIGGERS)}
+    found = await conn.execute(_STANDING_SQL, asked)
     row = await found.fetchone()
     intact, same = row or (False, False)
     return None if not intact else State.CURRENT if same else State.RENEWED

@@ -1,9 +1,12 @@
 -- Named to sort before any other trigger: an upstream trigger that writes the same row again must be told after us.
 CREATE OR REPLACE TRIGGER "00_stunity_row" AFTER INSERT OR DELETE ON {table}
     FOR EACH ROW EXECUTE FUNCTION {function}();
--- The condition keeps noise out before any function is called. It also stops an ALTER TABLE that would drop or retype a
--- captured column under us: `stunity capture remove`, change the table, `stunity capture install`.
+-- Not UPDATE OF: what a BEFORE trigger changes is in no SET list. The function looks for itself.
 CREATE OR REPLACE TRIGGER "00_stunity_update" AFTER UPDATE ON {table}
-    FOR EACH ROW WHEN ({changed}) EXECUTE FUNCTION {function}();
+    FOR EACH ROW EXECUTE FUNCTION {function}();
+-- Never fires. It depends on the captured columns and so stops an ALTER TABLE that would drop or retype one of them under
+-- the function: `stunity capture remove`, change the table, `stunity capture install`.
+CREATE OR REPLACE TRIGGER "00_stunity_columns" AFTER UPDATE OF {columns} ON {table}
+    FOR EACH STATEMENT WHEN (false) EXECUTE FUNCTION {function}();
 CREATE OR REPLACE TRIGGER "00_stunity_truncate" BEFORE TRUNCATE ON {table}
     FOR EACH STATEMENT EXECUTE FUNCTION {truncate_function}();

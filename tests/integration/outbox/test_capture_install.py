@@ -123,6 +123,8 @@ async def test_a_captured_column_cannot_be_dropped_under_the_triggers(
     """Loud when the table is changed, instead of failing every write afterwards."""
     with pytest.raises(psycopg.errors.DependentObjectsStillExist):
         connection.execute("ALTER TABLE posts DROP COLUMN title")
+    with pytest.raises(psycopg.errors.FeatureNotSupported):
+        connection.execute("ALTER TABLE posts ALTER COLUMN title TYPE varchar(500)")
     connection.execute('ALTER TABLE posts DROP COLUMN "edScore", DROP COLUMN "mediaKeys"')
     add_user(connection, "u1")
     add_post(connection, "p1", "u1")

@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     group.command("relay")(relay)
     group.command("latency")(latency)
     group.command("embed")(embed)
+    group.command("capture")(capture)
     app.add_typer(group, name="bench")
 
 
@@ -78,3 +79,22 @@ def embed(
     logs.configure("WARNING")
     result = bench.measure(texts=texts, threads=threads, rounds=rounds, say=Console(stderr=True).print)
     publish("embed", result, as_json=as_json)
+
+
+def capture(
+    clients: Annotated[str, typer.Option(help="Numbers of clients, separated by commas.")] = "1,4,16",
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each run.")] = 2.0,
+    rounds: Annotated[int, typer.Option(min=1, help="The medians of so many rounds count.")] = 3,
+    as_json: Json = False,
+) -> None:
+    """What triggers, `outbox.emit` and `append` add to a write, against the same table without them."""
+    from app.bench import capture as bench
+    from app.bench.report import publish
+    from app.bench.servers import servers
+
+    counts = [int(count) for count in clients.split(",")]
+    with servers() as on:
+        result = bench.measure(
+            on.database_url, clients=counts, seconds=seconds, rounds=rounds, say=Console(stderr=True).print
+        )
+    publish("capture", result, as_json=as_json)

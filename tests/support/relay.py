@@ -69,6 +69,10 @@ class RunningRelay:
         """Whether it has met its end."""
         return self._dead and not self._thread.is_alive()
 
+    def die(self) -> None:
+        """Meet its end at the next step."""
+        self._dead = True
+
     def wait_until_dead(self) -> None:
         """Until it has met its end."""
         wait_until(lambda: self.died, "the relay's death")

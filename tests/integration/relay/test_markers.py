@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from typing import Any
 
@@ -13,6 +15,7 @@ from schemas.snapshot import Snapshot
 from schemas.wire import Marker
 from tests.integration.relay.conftest import Start
 from tests.support.relay import Streams, emit, emit_many, wait_until
+from tests.support.wait import NotInTime
 
 
 def test_every_stream_gets_the_same_marker(
@@ -41,6 +44,32 @@ def test_a_waiting_reader_gets_its_marker_at_once(
     assert row is not None
     connection.execute("NOTIFY stunity_marker")
     wait_until(lambda: _seen(streams, row[0]), "a marker that sees the write", timeout=5)
+
+
+@pytest.mark.parametrize("mode", ["wal"])
+def test_no_marker_counts_what_the_walsender_has_not_sent(
+    start: Start, streams: Streams, connection: psycopg.Connection
+) -> None:
+    """A commit is visible before it is decoded: here for as long as the walsender is paused."""
+    start()
+    emit(connection, "k")
+    streams.wait_for_all()
+    (walsender,) = connection.execute(
+        "SELECT active_pid FROM pg_replication_slots WHERE database = current_database()"
+    ).fetchone() or (0,)
+    os.kill(walsender, signal.SIGSTOP)
+    try:
+        with connection.transaction():
+            emit(connection, "k")
+            row = connection.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
+        assert row is not None
+        connection.execute("NOTIFY stunity_marker")
+        with pytest.raises(NotInTime):
+            wait_until(lambda: _seen(streams, row[0]), "a marker that sees the write", timeout=0.5)
+    finally:
+        os.kill(walsender, signal.SIGCONT)
+    wait_until(lambda: _seen(streams, row[0]), "a marker that sees the write")
+    streams.check()
 
 
 def _seen(streams: Streams, xid: int) -> bool:

@@ -51,6 +51,24 @@ def test_a_later_state_never_comes_before_an_older_one(
     streams.check()
 
 
+def test_one_that_waited_comes_second_within_a_round_as_well(
+    start: Start, streams: Streams, another: Another
+) -> None:
+    """Both are read at once, and the second has the smaller xid."""
+    relay = start()
+    streams.wait_ready()
+    relay.stop()
+    t1, t2 = another(), another()
+    t1.execute("SELECT pg_current_xact_id()")
+    second = emit(t2, "A", data='{"v": "two"}')
+    t2.commit()
+    first = emit(t1, "A", data='{"v": "one"}')
+    t1.commit()
+    start()
+    streams.wait_for_all()
+    assert streams.ids() == [second, first]
+
+
 def test_an_open_transaction_delays_nobody_else(start: Start, streams: Streams, another: Another) -> None:
     start()
     streams.wait_ready()

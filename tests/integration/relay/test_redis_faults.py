@@ -105,6 +105,28 @@ def test_refused_batches_wait_in_order(
     streams.check()
 
 
+def test_what_redis_refuses_is_not_confirmed(
+    start: Start, streams: Streams, connection: psycopg.Connection, mode: str
+) -> None:
+    """I3: a relay that has read on and dies must find again what Redis did not take."""
+    quick = {"trail_seconds": 0.0, "state_interval": 0.05, "dead_after": 1.0}
+    relay = start(**quick)
+    emit(connection, "k")
+    streams.wait_for_all()
+    confirming = "after_confirm" if mode == "wal" else "before_round"
+    with out_of_memory(streams.client):
+        tried = relay.steps["before_publish"]
+        emit(connection, "k")
+        wait_until(lambda: relay.steps["before_publish"] > tried, "an attempt")
+        passed = relay.steps[confirming]
+        wait_until(lambda: relay.steps[confirming] > passed + 2, "signs of life")
+        relay.die()
+        relay.wait_until_dead()
+    start(**quick)
+    streams.wait_for_all()
+    streams.check()
+
+
 def test_a_long_outage_does_not_cost_the_session(
     start: Start, streams: Streams, connection: psycopg.Connection
 ) -> None:

@@ -1,11 +1,12 @@
 """`make torture`: rounds until each mode has had its kills; prints every round, and at the end what died where.
 
-A failing round prints its seed; `--mode … --seed … --kills …` with `--rounds 1` repeats its plan alone.
+A failing round prints its seed; `--once --mode … --seed …` repeats its plan alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import random
 import sys
 import time
@@ -59,11 +60,15 @@ def session() -> Iterator[Session]:
         yield Session(postgres, valkey, stack.enter_context(nursery()))
 
 
-def plans(modes: list[str], kills: int, per_round: int, rounds: int, dice: random.Random) -> Iterator[Round]:
-    """Rounds in turn for each mode; every fourth one switches."""
-    for number in range(rounds or -(-kills // per_round)):
-        for mode in modes:
-            yield Round(mode, dice.randrange(1 << 31), per_round, number % _SWITCHING_EVERY == 3)
+def plans(at: Session, modes: list[str], kills: int, per_round: int, seed: int) -> Iterator[Round]:
+    """Rounds in turn for each mode until it has had its kills; every fourth one switches."""
+    dice = random.Random(seed)
+    for number in itertools.count(1):
+        open_modes = [mode for mode in modes if at.counts.by_mode[mode] < kills]
+        for mode in open_modes:
+            yield Round(mode, dice.randrange(1 << 31), per_round, number % _SWITCHING_EVERY == 0)
+        if not open_modes:
+            return
 
 
 def main() -> int:
@@ -74,7 +79,7 @@ def main() -> int:
     modes = [given.mode] if given.mode else ["wal", "poll"]
     began = time.monotonic()
     with session() as at:
-        for number, plan in enumerate(_planned(given, modes, seed), 1):
+        for number, plan in enumerate(_planned(at, given, modes, seed), 1):
             try:
                 at.round(plan)
             except AssertionError as broken:
@@ -85,17 +90,16 @@ def main() -> int:
     return 0
 
 
-def _planned(given: argparse.Namespace, modes: list[str], seed: int) -> Iterator[Round]:
-    if given.rounds == 1:  # a seed that a failure has printed
+def _planned(at: Session, given: argparse.Namespace, modes: list[str], seed: int) -> Iterator[Round]:
+    if given.once:
         return iter([Round(mode, seed, given.per_round, given.switching) for mode in modes])
-    return plans(modes, given.kills, given.per_round, given.rounds, random.Random(seed))
+    return plans(at, modes, given.kills, given.per_round, seed)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("--kills", type=int, default=500, help="per mode (default 500)")
     parser.add_argument("--per-round", type=int, default=40, help="kills per database (default 40)")
-    parser.add_argument("--rounds", type=int, default=0, help="so many rounds per mode instead")
     parser.add_argument("--mode", choices=["wal", "poll"], help="only this one")
     parser.add_argument("--seed", type=int, help="by default another one every time")
     parser.add_argument(

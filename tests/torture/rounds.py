@@ -110,9 +110,10 @@ class Torturer:
                 return judge(streams)
 
     def _kill_one(self) -> None:
-        if self._plan.switching and self._dice.random() < 0.2:
+        switches = self._plan.switching and self._dice.random() < 0.2
+        if switches:
             self._switch()
-        step = self._choose_step()
+        step = self._choose_step(switches=switches)
         if step is None or self._dice.random() < 0.03:
             self._kill_at_an_instant(cold=self._dice.random() < 0.15)
             return
@@ -141,11 +142,13 @@ class Torturer:
         self._killed += 1
         self._counts.add(self._mode, step)
 
-    def _choose_step(self) -> Step | None:
+    def _choose_step(self, *, switches: bool) -> Step | None:
         steps = steps_of(self._mode, switching=self._plan.switching)
         first = [step for step in _ONCE if step in steps]
         if self._killed < len(first):
             return first[self._killed]
+        if switches and self._dice.random() < 0.5:
+            return "epoch_ended"
         return self._dice.choice(steps) if self._dice.random() < 0.75 else None
 
     def _switch(self) -> None:

@@ -9,7 +9,6 @@ import pytest
 from tests.torture.relays import nursery
 from tests.torture.rounds import Kills, Round, Torturer
 
-
 _KILLS = 15
 
 

@@ -19,7 +19,7 @@ from runtime.errors import ConfigurationError, Retryable
 _ERRORS = Console(stderr=True, highlight=False)
 
 #: Commands whose module is not named after them; a new one that is missing here works, only slower.
-_HOMES = {"up": "stack", "down": "stack", "status": "stack", "env": "stack"}
+_HOMES = {"up": "stack", "down": "stack", "status": "stack", "env": "stack", "rollback": "rebuild"}
 
 # Typer carries its own copy of click and does not export this class.
 _UsageError: type[Exception] = typer.BadParameter.__bases__[0]

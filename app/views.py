@@ -1,6 +1,7 @@
 """The views there are: what keeps each in sync, and what answers for it. Imported lazily, one by one.
 
-A view is a folder of `consumers/`: its `wiring.py` offers `projection(settings, pool)`, its `api.py` a `router`.
+A view is a folder of `consumers/`: its `wiring.py` offers `projection(settings, pool)` and `shadows(settings, pool)`,
+its `api.py` a `router`.
 Deleting the folder and its name here removes the view.
 """
 
@@ -9,11 +10,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
+from types import ModuleType
 from typing import Final
 
 from fastapi import APIRouter
 
 from consumers.engine.projection import Projection
+from consumers.engine.rebuild.shadow import Shadows
 from runtime.errors import ConfigurationError
 from runtime.postgres import Pool
 from runtime.settings import Settings
@@ -27,11 +30,31 @@ def projection(name: str, settings: Settings, pool: Pool) -> AbstractAsyncContex
     Raises:
         ConfigurationError: there is no such view.
     """
+    made: AbstractAsyncContextManager[Projection] = _wiring(name).projection(settings, pool)
+    return made
+
+
+def shadows(name: str, settings: Settings, pool: Pool) -> AbstractAsyncContextManager[Shadows]:
+    """What a rebuild asks of a view.
+
+    Raises:
+        ConfigurationError: there is no such view, or it has no store, or can't be built beside itself.
+    """
+    if not can_be_rebuilt(name):
+        raise ConfigurationError(f"{name} can't be rebuilt beside itself; drop it and it fills itself")
+    made: AbstractAsyncContextManager[Shadows] = _wiring(name).shadows(settings, pool)
+    return made
+
+
+def can_be_rebuilt(name: str) -> bool:
+    """Whether the view can be built beside the one that serves."""
+    return hasattr(_wiring(name), "shadows")
+
+
+def _wiring(name: str) -> ModuleType:
     if name not in CONSUMERS:
         raise ConfigurationError(f"no consumer {name!r}: there are {', '.join(CONSUMERS)}")
-    wiring = importlib.import_module(f"consumers.{name}.wiring")
-    made: AbstractAsyncContextManager[Projection] = wiring.projection(settings, pool)
-    return made
+    return importlib.import_module(f"consumers.{name}.wiring")
 
 
 def routers() -> Iterator[APIRouter]:

@@ -23,6 +23,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 _MIGRATION_AREAS = (
     "outbox",
     "consumers/engine",
+    "consumers/engine/rebuild",
     "consumers/engine/repair",
     "consumers/embeddings",
     "consumers/analytics",

@@ -44,6 +44,8 @@ async def _serve(settings: Settings, names: list[str]) -> bool:
     """Run until stopped; False when a consumer has died of a bug: half a process is worse than a restarted one."""
     from app import views
     from consumers.engine.options import Options
+    from consumers.engine.rebuild.kept import Keeper
+    from consumers.engine.rebuild.register import Register
     from consumers.engine.runner import Runner
     from runtime.postgres import open_pool
 
@@ -53,17 +55,31 @@ async def _serve(settings: Settings, names: list[str]) -> bool:
     options = Options.of(settings.stunity_profile)
     async with AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
-            open_pool(settings.database_url, max_size=2 + 2 * len(names), name=f"stunity-{names[0]}")
+            open_pool(settings.database_url, max_size=2 + 3 * len(names), name=f"stunity-{names[0]}")
         )
         client = await stack.enter_async_context(_stream_client(settings, options.block))
         projections = [
             await stack.enter_async_context(views.projection(name, settings, pool)) for name in names
+        ]
+        register = Register(pool)
+        keepers = [
+            Keeper(
+                await stack.enter_async_context(views.shadows(name, settings, pool)),
+                register,
+                client,
+                options,
+                prefix=settings.stream_prefix,
+            )
+            for name in names
+            if views.can_be_rebuilt(name)
         ]
         try:
             async with asyncio.TaskGroup() as tasks:
                 for one in projections:
                     runner = Runner(one, pool, client, prefix=settings.stream_prefix, options=options)
                     tasks.create_task(runner.run(stop), name=runner.name)
+                for old in keepers:
+                    tasks.create_task(old.run(stop))
         except ExceptionGroup as died:
             log.critical("consumer_died", exc_info=died)
             return False

@@ -24,6 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 async def _serve(settings: Settings) -> None:
+    from app import rebuilding
     from app.scheduler import Scheduler, job_chores, outbox_chores
     from consumers.embeddings.wiring import CHORES
     from runtime.postgres import open_pool
@@ -31,6 +32,10 @@ async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with open_pool(settings.database_url, max_size=2, name="stunity-scheduler") as pool:
-        chores = [*outbox_chores(settings.stunity_profile), *job_chores(CHORES)]
+    async with open_pool(settings.database_url, max_size=4, name="stunity-scheduler") as pool:
+        chores = [
+            *outbox_chores(settings.stunity_profile),
+            *job_chores(CHORES),
+            *rebuilding.chores(settings, pool),
+        ]
         await Scheduler(pool, chores).run(stop)

@@ -76,6 +76,23 @@ class Lease:
         self.generation = row[0]
         return True
 
+    async def seize(self) -> None:
+        """Take the lease from whoever has it; their next write is refused. For those who then write in their place.
+
+        Raises:
+            Retryable: PostgreSQL is away.
+        """
+        params = {
+            "consumer": self._consumer,
+            "partition": self._partition,
+            "owner": self._owner,
+            "ttl": self._ttl,
+        }
+        async with self._connection() as conn:
+            row = await (await conn.execute(_SQL["seize"], params)).fetchone()
+        assert row is not None  # it inserts or updates
+        self.generation = row[0]
+
     async def keep(self) -> None:
         """Renew until cancelled.
 

@@ -19,7 +19,7 @@ from time import monotonic
 from typing import Any, Final
 
 from consumers.engine.projection import Batch, StaleOwner, StoreForgot
-from consumers.search.schema import KINDS, Document, Kind
+from consumers.search.schema import KINDS, Document, Kind, checkpoint_collection
 from consumers.search.store import NotThere, Typesense
 
 #: A request is over, one way or another, this long after it was sent: well above the client's timeout.
@@ -62,6 +62,7 @@ class Checkpoint:
     store: Typesense
     prefix: str
     clock: Callable[[], float] = monotonic
+    suffix: str = ""
     _suspects: dict[str, _Suspect] = field(default_factory=dict)
     _unsettled: list[_Suspect] = field(default_factory=list)
     _in_flight: Keys = field(default_factory=dict)
@@ -70,7 +71,7 @@ class Checkpoint:
     @property
     def collection(self) -> str:
         """The collection that holds it."""
-        return f"{self.prefix}_checkpoint"
+        return checkpoint_collection(self.prefix, self.suffix)
 
     async def create(self) -> None:
         """Make the collection, empty."""

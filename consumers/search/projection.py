@@ -9,13 +9,14 @@ requests is `checkpoint.py`; delivery, retries and dead letters are `consumers/e
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from time import monotonic
 from typing import ClassVar, Final
 
 from consumers.engine.hydration import wait_until_visible
 from consumers.engine.projection import Batch, Rejection, StoreForgot
+from consumers.engine.rebuild.shadow import shadow_name
 from consumers.search import schema, truth
 from consumers.search.checkpoint import Checkpoint, Keys
 from consumers.search.mapping import document
@@ -25,6 +26,7 @@ from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Pool
 from schemas.envelope import Event
 
+VIEW: Final = "search"
 #: Rows read and documents written at a time.
 PORTION: Final = 500
 _KIND_OF_TOPIC: Final[dict[str, Kind]] = {
@@ -34,21 +36,30 @@ _KIND_OF_TOPIC: Final[dict[str, Kind]] = {
     "course": "courses",
 }
 _WORKS: Final[tuple[Kind, ...]] = ("posts", "courses")
-_TOPIC_OF_KIND: Final = {kind: topic for topic, kind in _KIND_OF_TOPIC.items()}
+TOPIC_OF_KIND: Final = {kind: topic for topic, kind in _KIND_OF_TOPIC.items()}
 
 
 class SearchProjection:
     """Fills `<prefix>_posts`, `_users`, `_clubs` and `_courses` from the truth in `pool`."""
 
-    name: ClassVar[str] = "search"
     topics: ClassVar[frozenset[str]] = frozenset(_KIND_OF_TOPIC)
 
     def __init__(
-        self, store: Typesense, pool: Pool, prefix: str, *, clock: Callable[[], float] = monotonic
+        self,
+        store: Typesense,
+        pool: Pool,
+        prefix: str,
+        *,
+        number: int | None = None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
+        """`number`: of a shadow, which stands beside the index that serves."""
+        self.name = VIEW if number is None else shadow_name(VIEW, number)
         self._store = store
         self._pool = pool
         self._prefix = prefix
+        self._number = number
+        self._suffix = ""
         self._checkpoint = Checkpoint(store, prefix, clock)
 
     async def prepare(self) -> None:
@@ -56,21 +67,36 @@ class SearchProjection:
 
         A new collection starts from nothing; until the engine has filled it, reads go to PostgreSQL.
         """
+        aliases = await self._store.aliases()
         present = await self._store.collections()
+        self._find(aliases)
         if self._checkpoint.collection not in present:
             await self._checkpoint.create()
-        missing = [kind for kind in KINDS if schema.collection(self._prefix, kind) not in present]
+        missing = [kind for kind in KINDS if self._collection(kind) not in present]
         if missing:  # before they are made: a crash in between must not leave a checkpoint on an empty index
             await self._checkpoint.forget()
         for kind in missing:
-            await self._store.create(schema.definition(self._prefix, kind))
-        aliases = await self._store.aliases()
-        for kind in KINDS:
-            name, target = schema.alias(self._prefix, kind), schema.collection(self._prefix, kind)
+            await self._store.create(schema.definition(self._prefix, kind, self._suffix))
+        for name, target in self._aliases().items():
             if aliases.get(name) != target:
                 await self._store.point(name, target)
-        for outdated in schema.outdated(self._prefix, present):
+        for outdated in schema.outdated(self._prefix, present, self._suffix):
             await self._store.drop(outdated)
+
+    def _find(self, aliases: Mapping[str, str]) -> None:
+        """Learn which index stands under our name: a switch may have exchanged it."""
+        suffix = index_of(aliases, self._prefix, self._number)
+        if suffix != self._suffix:
+            self._suffix = suffix
+            self._checkpoint = Checkpoint(self._store, self._prefix, self._checkpoint.clock, suffix)
+
+    def _aliases(self) -> dict[str, str]:
+        names = self._prefix if self._number is None else schema.shadow_names(self._prefix, self._number)
+        found = {schema.alias(names, kind): self._collection(kind) for kind in KINDS}
+        return {**found, schema.state_alias(names): self._checkpoint.collection}
+
+    def _collection(self, kind: Kind) -> str:
+        return schema.collection(self._prefix, kind, self._suffix)
 
     async def read_checkpoint(self) -> str | None:
         """The engine's checkpoint as the index has it."""
@@ -111,8 +137,8 @@ class SearchProjection:
             rows = await truth.rows(conn, kind, keys)
         documents = [one for row in rows if (one := document(kind, row)) is not None]
         kept: set[str] = {one["key"] for one in documents}
-        target = schema.collection(self._prefix, kind)
-        refused = await self._store.upsert(target, [_stamped(one, generation) for one in documents])
+        target = self._collection(kind)
+        refused = await self._store.upsert(target, [stamped(one, generation) for one in documents])
         await self._store.delete(target, [token(key) for key in keys if key not in kept])
         return refused
 
@@ -121,9 +147,7 @@ class SearchProjection:
         refused: list[tuple[Kind, Refused]] = []
         for kind in _WORKS:
             for person in await self._gone(people):
-                await self._store.delete_where(
-                    schema.collection(self._prefix, kind), f"owner:={token(person)}"
-                )
+                await self._store.delete_where(self._collection(kind), f"owner:={token(person)}")
             async for portion in self._works(kind, people):
                 refused += [(kind, one) for one in await self._write_portion(kind, portion, generation)]
         return refused
@@ -143,6 +167,18 @@ class SearchProjection:
             after = portion[-1] if len(portion) == PORTION else None
 
 
+def index_of(aliases: Mapping[str, str], prefix: str, number: int | None) -> str:
+    """The suffix of the index that stands under a name; of one that has yet to be made, what it will be."""
+    serving = aliases.get(schema.state_alias(prefix), schema.checkpoint_collection(prefix))
+    if number is None:
+        return serving.removeprefix(schema.checkpoint_collection(prefix))
+    fresh = schema.checkpoint_collection(prefix, f"_r{number}")
+    if fresh == serving:  # switched, and nothing was there before that could be kept
+        fresh += "x"
+    found = aliases.get(schema.state_alias(schema.shadow_names(prefix, number)), fresh)
+    return found.removeprefix(schema.checkpoint_collection(prefix))
+
+
 def _changed_people(batch: Batch, work: Keys) -> list[str]:
     """People whose works may have to change: all but those who were only just created."""
     created = {event.key for event in batch.events if event.type.startswith("user.created")}
@@ -158,13 +194,13 @@ def _portions(keys: Sequence[str]) -> Iterable[list[str]]:
         yield portion
 
 
-def _stamped(one: Document, generation: int) -> Document:
+def stamped(one: Document, generation: int) -> Document:
     """Who wrote it, for whoever has to find out later."""
     return {**one, "_gen": generation}
 
 
 def _rejections(events: Sequence[Event], refused: Sequence[tuple[Kind, Refused]]) -> list[Rejection]:
     """The last event of each key whose own document was refused."""
-    reasons = {(_TOPIC_OF_KIND[kind], one.document["key"]): one.reason for kind, one in refused}
+    reasons = {(TOPIC_OF_KIND[kind], one.document["key"]): one.reason for kind, one in refused}
     last = {(event.topic, event.key): event for event in events}
     return [Rejection(last[key], reason) for key, reason in reasons.items() if key in last]

@@ -105,24 +105,44 @@ def token(identifier: str) -> str:
     return f"h{hashlib.sha256(identifier.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
-def alias(prefix: str, kind: Kind) -> str:
-    """The name that readers use."""
-    return f"{prefix}_{kind}"
+def alias(names: str, kind: Kind) -> str:
+    """The name by which a collection is found; readers use those of the plain prefix."""
+    return f"{names}_{kind}"
 
 
-def collection(prefix: str, kind: Kind) -> str:
+def shadow_names(prefix: str, number: int) -> str:
+    """What the aliases of a shadow begin with, in place of the prefix."""
+    return f"{prefix}_shadow_{number}"
+
+
+def state_alias(names: str) -> str:
+    """Says which index stands under these names: it points to the index's checkpoint."""
+    return f"{names}_state"
+
+
+def checkpoint_collection(prefix: str, suffix: str = "") -> str:
+    """The collection with the engine's checkpoint of one index. `suffix` tells the indexes of a prefix apart."""
+    return f"{prefix}_checkpoint{suffix}"
+
+
+def collection(prefix: str, kind: Kind, suffix: str = "") -> str:
     """The name of the collection with today's fields."""
     digest = hashlib.sha256(json.dumps(_FIELDS[kind], sort_keys=True).encode()).hexdigest()[:8]
-    return f"{prefix}_{kind}_{digest}"
+    return f"{prefix}_{kind}_{digest}{suffix}"
 
 
-def outdated(prefix: str, names: Iterable[str]) -> list[str]:
-    """Those of these collections that are ours and have other fields than today's."""
-    todays = {collection(prefix, kind) for kind in KINDS}
-    ours = re.compile(rf"{re.escape(prefix)}_({'|'.join(KINDS)})_[0-9a-f]{{8}}")
-    return [name for name in names if ours.fullmatch(name) and name not in todays]
+def of_index(prefix: str, names: Iterable[str], suffix: str) -> list[str]:
+    """Those of these collections that belong to one index, with whatever fields."""
+    ours = re.compile(rf"{re.escape(prefix)}_({'|'.join(KINDS)})_[0-9a-f]{{8}}{re.escape(suffix)}")
+    return [name for name in names if ours.fullmatch(name)]
 
 
-def definition(prefix: str, kind: Kind) -> dict[str, Any]:
+def outdated(prefix: str, names: Iterable[str], suffix: str = "") -> list[str]:
+    """Those of these collections that belong to the index and have other fields than today's."""
+    todays = {collection(prefix, kind, suffix) for kind in KINDS}
+    return [name for name in of_index(prefix, names, suffix) if name not in todays]
+
+
+def definition(prefix: str, kind: Kind, suffix: str = "") -> dict[str, Any]:
     """What Typesense is told to create."""
-    return {"name": collection(prefix, kind), "fields": list(_FIELDS[kind])}
+    return {"name": collection(prefix, kind, suffix), "fields": list(_FIELDS[kind])}

@@ -18,6 +18,17 @@ _FOLDER: Final = Path(__file__).parent / "sql"
 _ROWS_SQL: Final[dict[Kind, str]] = {
     kind: (_FOLDER / f"truth_{kind}.sql").read_text(encoding="utf-8") for kind in KINDS
 }
+_TABLES: Final[dict[Kind, str]] = {
+    "posts": "posts",
+    "users": "users",
+    "clubs": "study_clubs",
+    "courses": "courses",
+}
+_NEXT_KEYS: Final = "ARRAY(SELECT id FROM {} WHERE id > %(after)s ORDER BY id LIMIT %(most)s)"
+_PAGE_SQL: Final[dict[Kind, str]] = {
+    kind: f"{query.replace('%(keys)s::text[]', _NEXT_KEYS.format(_TABLES[kind]))} ORDER BY 1"
+    for kind, query in _ROWS_SQL.items()
+}
 
 _POSTS_OF_SQL: Final = """
 SELECT id FROM posts WHERE "authorId" = ANY (%(users)s::text[]) AND id > %(after)s ORDER BY id LIMIT %(most)s
@@ -31,6 +42,11 @@ _WORKS_SQL: Final[dict[Kind, str]] = {"posts": _POSTS_OF_SQL, "courses": _COURSE
 async def rows(conn: Connection, kind: Kind, keys: Sequence[str]) -> list[dict[str, Any]]:
     """The rows of these keys, in no order; a key that is gone has none."""
     return await fetch_dicts(conn, _ROWS_SQL[kind], {"keys": list(keys)})
+
+
+async def page(conn: Connection, kind: Kind, after: str, most: int) -> list[dict[str, Any]]:
+    """The next rows behind the key `after`, in the database's order of keys: what a rebuild reads."""
+    return await fetch_dicts(conn, _PAGE_SQL[kind], {"after": after, "most": most})
 
 
 async def works(conn: Connection, kind: Kind, users: Sequence[str], after: str, most: int) -> list[str]:

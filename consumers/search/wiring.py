@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from consumers.search.projection import SearchProjection
+from consumers.search.rebuild import SearchShadows
 from consumers.search.store import open_typesense
 from consumers.search.view import SearchView
 from runtime.errors import ConfigurationError
@@ -31,6 +32,19 @@ async def projection(settings: Settings, pool: Pool) -> AsyncIterator[SearchProj
         )
     async with open_typesense(settings, timeout=WRITE_TIMEOUT) as store:
         yield SearchProjection(store, pool, settings.stream_prefix)
+
+
+@asynccontextmanager
+async def shadows(settings: Settings, pool: Pool) -> AsyncIterator[SearchShadows]:
+    """What a rebuild asks of this view.
+
+    Raises:
+        ConfigurationError: Typesense is not configured.
+    """
+    if not settings.typesense_enabled:
+        raise ConfigurationError("search needs TYPESENSE_HOST and TYPESENSE_API_KEY")
+    async with open_typesense(settings, timeout=WRITE_TIMEOUT) as store:
+        yield SearchShadows(store, pool, settings.stream_prefix)
 
 
 @asynccontextmanager

@@ -15,6 +15,16 @@ ON CONFLICT (consumer, partition) DO UPDATE
  WHERE l.owner IS NULL OR l.expires_at < clock_timestamp() OR l.owner = %(dead)s::text
 RETURNING l.generation
 
+-- name: seize
+-- Whoever owns it.
+INSERT INTO engine.leases AS l (consumer, partition, owner, generation, expires_at)
+VALUES (%(consumer)s, %(partition)s, %(owner)s, (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
+        clock_timestamp() + make_interval(secs => %(ttl)s))
+ON CONFLICT (consumer, partition) DO UPDATE
+   SET owner = excluded.owner, expires_at = excluded.expires_at,
+       generation = greatest(l.generation + 1, excluded.generation)
+RETURNING l.generation
+
 -- name: renew
 -- Nothing is updated when somebody else has taken over.
 UPDATE engine.leases SET expires_at = clock_timestamp() + make_interval(secs => %(ttl)s)

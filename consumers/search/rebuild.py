@@ -1,0 +1,201 @@
+"""Rebuilding the index: four new collections beside those that serve, exchanged by their aliases.
+
+A fill reads pages of whole rows by key, makes documents of them and imports them, all three at once: while one page
+is being indexed the next is mapped, and the one after that is read. What becomes of a row is `mapping.py`, as for every
+other write; the order of a rebuild is `consumers/engine/rebuild/`.
+
+Which index stands under a name is said by one alias (`schema.state_alias`): pointing it elsewhere is the exchange. The
+aliases that readers use follow in the same breath; a crash in between is completed by whoever prepares the index next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from consumers.engine.checkpoint import Refill
+from consumers.engine.rebuild.shadow import Filled, Moved, Need, Sides
+from consumers.search import schema, truth
+from consumers.search.mapping import document
+from consumers.search.projection import TOPIC_OF_KIND, VIEW, SearchProjection, index_of, stamped
+from consumers.search.schema import KINDS, Kind
+from consumers.search.store import Refused, Typesense
+from runtime.errors import Retryable
+from runtime.postgres import TRANSIENT, Pool, fetch_dicts
+from schemas.envelope import Event
+
+#: Rows of a page, and pages that are on their way to Typesense at once.
+PAGE: Final = 1000
+IN_FLIGHT: Final = 2
+#: What a document takes when nothing is indexed yet that could tell. Bytes.
+_GUESS: Final = 2048
+_COUNTS_SQL: Final = (Path(__file__).parent / "sql" / "counts.sql").read_text(encoding="utf-8")
+_ROWS_SQL: Final = """
+SELECT (SELECT count(*) FROM posts) + (SELECT count(*) FROM users)
+     + (SELECT count(*) FROM study_clubs) + (SELECT count(*) FROM courses) AS rows
+"""
+
+Page = Sequence[Mapping[str, Any]]
+
+
+class SearchShadows:
+    """See `Shadows`."""
+
+    view: Final = VIEW
+
+    def __init__(self, store: Typesense, pool: Pool, prefix: str) -> None:
+        self._store = store
+        self._pool = pool
+        self._prefix = prefix
+
+    def projection(self, number: int) -> SearchProjection:
+        """The write side of a shadow."""
+        return SearchProjection(self._store, self._pool, self._prefix, number=number)
+
+    def serving(self) -> SearchProjection:
+        """The write side of the index that serves."""
+        return SearchProjection(self._store, self._pool, self._prefix)
+
+    def target(self, number: int) -> str:
+        """What the aliases of the shadow begin with."""
+        return schema.shadow_names(self._prefix, number)
+
+    async def needs(self) -> Sequence[Need]:
+        """As much memory and disk again as the server's index has now."""
+        found = await self._store.metrics()
+        used = int(found["typesense_memory_active_bytes"])
+        expected = sum((await self.expected()).values()) * _GUESS
+        size = max(expected, min(used, expected * 10))
+        free = {
+            kind: int(found[f"system_{kind}_total_bytes"]) - int(found[f"system_{kind}_used_bytes"])
+            for kind in ("memory", "disk")
+        }
+        return [Need(f"Typesense's {kind}", size, left) for kind, left in free.items()]
+
+    async def rows(self) -> int:
+        """All rows of the four tables."""
+        return int((await self._query(_ROWS_SQL))["rows"])
+
+    async def fill(self, number: int, generation: int, after: Refill | None) -> AsyncIterator[Filled]:
+        """See `Shadows`: the four kinds one after the other."""
+        suffix = index_of(await self._store.aliases(), self._prefix, number)
+        started = KINDS.index(_kind(after.source)) if after else 0
+        for kind in KINDS[started:]:
+            cursor = after.cursor if after and after.source == kind and after.cursor else ""
+            target = schema.collection(self._prefix, kind, suffix)
+            async for step in self._fill(kind, target, generation, cursor):
+                yield step
+
+    async def complete(self, number: int) -> None:
+        """Nothing: Typesense indexes as it imports."""
+
+    async def counts(self, number: int) -> Mapping[str, int]:
+        """Documents by kind."""
+        suffix = index_of(await self._store.aliases(), self._prefix, number)
+        sizes = await self._store.sizes()
+        return {kind: sizes.get(schema.collection(self._prefix, kind, suffix), 0) for kind in KINDS}
+
+    async def expected(self) -> Mapping[str, int]:
+        """Rows that somebody may find."""
+        return await self._query(_COUNTS_SQL)
+
+    async def sides(self, number: int) -> Sides | None:
+        """The checkpoints' collections."""
+        aliases, present = await self._store.aliases(), await self._store.collections()
+        serving = aliases.get(schema.state_alias(self._prefix), schema.checkpoint_collection(self._prefix))
+        shadow = aliases.get(schema.state_alias(self.target(number)))
+        if shadow is None or shadow not in present:
+            return None
+        return Sides(serving if serving in present else None, shadow)
+
+    async def exchange(self, number: int, sides: Sides) -> None:
+        """Point the aliases; the first of them decides."""
+        found = await self.sides(number)
+        if found is not None and found.serving not in (sides.serving, sides.shadow):
+            raise Moved(f"{found.serving} serves, neither {sides.serving} nor {sides.shadow}")
+        await self._point(self._prefix, sides.shadow)
+        if sides.serving is not None:
+            await self._point(self.target(number), sides.serving)
+            return
+        for name in _alias_names(self.target(number)):
+            await self._store.unpoint(name)
+
+    async def drop(self, number: int) -> None:
+        """Aliases first: what a crash leaves has no name, and is found by its number."""
+        aliases, present = await self._store.aliases(), await self._store.collections()
+        suffix = index_of(aliases, self._prefix, number)
+        if suffix != index_of(aliases, self._prefix, None):
+            for name in schema.of_index(self._prefix, present, suffix):
+                await self._store.drop(name)
+            await self._store.drop(schema.checkpoint_collection(self._prefix, suffix))
+        for name in _alias_names(self.target(number)):
+            await self._store.unpoint(name)
+
+    async def _point(self, names: str, checkpoint: str) -> None:
+        suffix = checkpoint.removeprefix(schema.checkpoint_collection(self._prefix))
+        await self._store.point(schema.state_alias(names), checkpoint)
+        for kind in KINDS:
+            await self._store.point(schema.alias(names, kind), schema.collection(self._prefix, kind, suffix))
+
+    async def _fill(self, kind: Kind, target: str, generation: int, after: str) -> AsyncIterator[Filled]:
+        under_way: deque[tuple[asyncio.Task[list[Refused]], str, int]] = deque()
+        try:
+            async for rows in self._pages(kind, after):
+                documents = [stamped(one, generation) for row in rows if (one := document(kind, row))]
+                task = asyncio.create_task(self._store.upsert(target, documents))
+                under_way.append((task, rows[-1]["id"], len(rows)))
+                if len(under_way) > IN_FLIGHT:
+                    yield await _written(kind, *under_way.popleft())
+            while under_way:
+                yield await _written(kind, *under_way.popleft())
+        finally:
+            for task, _, _ in under_way:
+                task.cancel()
+            await asyncio.gather(*(task for task, _, _ in under_way), return_exceptions=True)
+
+    async def _pages(self, kind: Kind, after: str) -> AsyncIterator[Page]:
+        """Pages in order of the keys; the next is being read while one is used."""
+        reading = asyncio.create_task(self._page(kind, after))
+        try:
+            while rows := await reading:
+                reading = asyncio.create_task(self._page(kind, rows[-1]["id"]))
+                yield rows
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _page(self, kind: Kind, after: str) -> Page:
+        try:
+            async with self._pool.connection() as conn:
+                return await truth.page(conn, kind, after, PAGE)
+        except TRANSIENT as error:
+            raise Retryable(f"PostgreSQL is away: {error}") from error
+
+    async def _query(self, query: str) -> dict[str, int]:
+        try:
+            async with self._pool.connection() as conn:
+                [row] = await fetch_dicts(conn, query)
+        except TRANSIENT as error:
+            raise Retryable(f"PostgreSQL is away: {error}") from error
+        return row
+
+
+async def _written(kind: Kind, task: asyncio.Task[list[Refused]], reached: str, rows: int) -> Filled:
+    topic = TOPIC_OF_KIND[kind]
+    refused = [
+        Event(0, 0, datetime.now(UTC), topic, f"{topic}.updated.v1", one.document["key"], {})
+        for one in await task
+    ]
+    return Filled(Refill(kind, reached), rows, refused)
+
+
+def _kind(source: str) -> Kind:
+    return next(kind for kind in KINDS if kind == source)
+
+
+def _alias_names(names: str) -> list[str]:
+    return [schema.state_alias(names), *(schema.alias(names, kind) for kind in KINDS)]

@@ -1,0 +1,118 @@
+"""Every mutant: which promise its patch breaks, how, and the tests that must notice.
+
+A patch is small on purpose: one thing that somebody might well write. Tests are the cheapest that kill it; others may.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path(__file__).parent
+_RELAY: Final = "tests/integration/relay/"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """`name`.patch breaks `invariant`; each of `killers` must turn red."""
+
+    name: str
+    breaks: str
+    killers: tuple[str, ...]
+
+    @property
+    def patch(self) -> Path:
+        """What it changes."""
+        return FOLDER / f"{self.name}.patch"
+
+    @property
+    def invariant(self) -> str:
+        """I1 … I6b."""
+        return self.name.partition("-")[0]
+
+
+MUTANTS: Final = (
+    Mutant(
+        "I1-any-progress",
+        "a batch is taken wherever Redis stands",
+        (
+            f"{_RELAY}test_redis_faults.py::test_redis_restarts[its last second-wal]",
+            f"{_RELAY}test_redis_faults.py::test_redis_restarts[its last second-poll]",
+        ),
+    ),
+    Mutant(
+        "I1-id-is-proof",
+        "an id at or below the top counts as published",
+        (f"{_RELAY}test_redis_faults.py::test_an_entry_that_vanished_from_the_middle_is_told_as_a_gap",),
+    ),
+    Mutant(
+        "I2-wal-row-lsn",
+        "entries are placed by their row's LSN, not by their commit's",
+        (f"{_RELAY}test_order.py::test_an_open_transaction_delays_nobody_else[wal]",),
+    ),
+    Mutant(
+        "I2-poll-xid-order",
+        "a round is in the order of xids",
+        (f"{_RELAY}test_order.py::test_one_that_waited_comes_second_within_a_round_as_well[poll]",),
+    ),
+    Mutant(
+        "I3-confirms-what-was-read",
+        "what was decoded is confirmed, acknowledged or not",
+        (f"{_RELAY}test_redis_faults.py::test_what_redis_refuses_is_not_confirmed[wal]",),
+    ),
+    Mutant(
+        "I3-counts-a-refusal",
+        "OOM is taken for an answer",
+        (
+            f"{_RELAY}test_redis_faults.py::test_what_redis_refuses_is_not_confirmed[wal]",
+            f"{_RELAY}test_redis_faults.py::test_what_redis_refuses_is_not_confirmed[poll]",
+        ),
+    ),
+    Mutant(
+        "I4-idle-slot-stays",
+        "unrelated WAL does not move the confirmed position",
+        (f"{_RELAY}test_postgres_faults.py::test_an_idle_slot_follows_a_busy_database",),
+    ),
+    Mutant(
+        "I5-no-fence",
+        "the scripts do not look at the fence",
+        (f"{_RELAY}test_two_relays.py::test_the_fence",),
+    ),
+    Mutant(
+        "I5-no-lock",
+        "poll mode takes the leader's lock as given",
+        (f"{_RELAY}test_two_relays.py::test_leadership_ends_with_its_server_process",),
+    ),
+    Mutant(
+        "I6-marker-at-once",
+        "a marker does not wait until what it sees has been decoded",
+        (f"{_RELAY}test_markers.py::test_no_marker_counts_what_the_walsender_has_not_sent",),
+    ),
+    Mutant(
+        "I6-settles-the-unseen",
+        "what was sent counts as visible",
+        (f"{_RELAY}test_postgres_faults.py::test_a_synchronous_standby_that_does_not_answer",),
+    ),
+    Mutant(
+        "I6b-another-cluster-is-the-same",
+        "a restored database goes on in the old epoch",
+        (
+            f"{_RELAY}test_epochs.py::test_a_dump_restored_into_another_cluster[wal]",
+            f"{_RELAY}test_epochs.py::test_a_dump_restored_into_another_cluster[poll]",
+        ),
+    ),
+    Mutant(
+        "I6b-no-fill",
+        "a new epoch begins with what comes, not with what is there",
+        (
+            f"{_RELAY}test_order.py::test_everything_that_was_there_and_everything_that_comes[wal]",
+            f"{_RELAY}test_order.py::test_everything_that_was_there_and_everything_that_comes[poll]",
+        ),
+    ),
+    Mutant(
+        "I6b-old-epoch-stays-open",
+        "nobody tells the readers of an old epoch where it goes on",
+        (f"{_RELAY}test_epochs.py::test_a_change_of_the_number_of_partitions[wal]",),
+    ),
+)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from runtime.postgres import fetch_rows
+from tests.conformance import schema_copy
 from tests.conformance.harness import Content, Stores
 
 
@@ -26,3 +28,18 @@ class EmbeddingsHarness:
         """Empty every table."""
         async with stores.pool.connection() as conn:
             await conn.execute("SELECT embeddings.forget()")
+
+    async def checkpoint(self, stores: Stores) -> str | None:
+        """The one row, if the table is there."""
+        async with stores.pool.connection() as conn:
+            [(there,)] = await fetch_rows(conn, "SELECT to_regclass('embeddings.checkpoint') IS NOT NULL")
+            rows = await fetch_rows(conn, "SELECT checkpoint FROM embeddings.checkpoint") if there else []
+        return rows[0][0] if rows else None
+
+    async def back_up(self, stores: Stores) -> list[str]:
+        """Tables beside the tables."""
+        return await schema_copy.back_up(stores.pool, "embeddings")
+
+    async def put_back(self, stores: Stores, copy: list[str]) -> None:
+        """In one transaction."""
+        await schema_copy.put_back(stores.pool, "embeddings", copy)

@@ -36,3 +36,30 @@ class FeedsHarness:
         assert stores.settings.redis_url
         async with Redis.from_url(stores.settings.redis_url) as client:
             await client.flushall()
+
+    async def checkpoint(self, stores: Stores) -> str | None:
+        """Kept beside the pools."""
+        async with self._client(stores) as client:
+            found = await client.hget(f"{stores.settings.stream_prefix}:{{feeds}}:meta", "checkpoint")
+        return found.decode() if found else None
+
+    async def back_up(self, stores: Stores) -> dict[bytes, bytes]:
+        """Every key as Redis dumps it."""
+        async with self._client(stores) as client:
+            pattern = f"{stores.settings.stream_prefix}:{{feeds}}:*"
+            return {key: await client.dump(key) async for key in client.scan_iter(pattern)}
+
+    async def put_back(self, stores: Stores, copy: dict[bytes, bytes]) -> None:
+        """In one transaction."""
+        async with self._client(stores) as client:
+            pattern = f"{stores.settings.stream_prefix}:{{feeds}}:*"
+            present = [key async for key in client.scan_iter(pattern)]
+            async with client.pipeline(transaction=True) as pipe:
+                pipe.delete(*present)
+                for key, value in copy.items():
+                    pipe.restore(key, 0, value, replace=True)
+                await pipe.execute()
+
+    def _client(self, stores: Stores) -> Any:
+        assert stores.settings.redis_url
+        return Redis.from_url(stores.settings.redis_url)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 
 import httpx
 
@@ -34,6 +36,38 @@ class SearchHarness:
     async def wipe(self, stores: Stores) -> None:
         """Drop every collection."""
         empty_typesense(_address(stores))
+
+    async def checkpoint(self, stores: Stores) -> str | None:
+        """Kept in a collection of its own."""
+        at = _address(stores)
+        path = f"/collections/{stores.settings.stream_prefix}_checkpoint/documents/state"
+        headers = {"X-TYPESENSE-API-KEY": at.api_key}
+        async with httpx.AsyncClient(base_url=at.url, headers=headers, timeout=10) as client:
+            answer = await client.get(path)
+        return str(answer.json()["checkpoint"]) if answer.status_code == 200 else None
+
+    async def back_up(self, stores: Stores) -> Path:
+        """The data folder."""
+        assert stores.typesense
+        data = stores.typesense.server.data
+        copy = data.with_name("yesterday")
+        shutil.rmtree(copy, ignore_errors=True)
+        stores.typesense.stop()
+        shutil.copytree(data, copy)
+        stores.typesense.start()
+        return copy
+
+    async def put_back(self, stores: Stores, copy: Path) -> None:
+        """The folder of then, under a server that starts again.
+
+        Not in a thread: the server would end with the thread that started it. A consumer in our loop sees no outage.
+        """
+        assert stores.typesense
+        data = stores.typesense.server.data
+        stores.typesense.kill()
+        shutil.rmtree(data)
+        shutil.copytree(copy, data)
+        stores.typesense.start()
 
 
 def _address(stores: Stores) -> TypesenseSettings:

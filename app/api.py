@@ -14,6 +14,7 @@ import structlog
 from fastapi import FastAPI
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import console, health, views
@@ -23,7 +24,7 @@ from consumers.live.revocations import TokenRevocations
 from consumers.search import wiring as search
 from producers.api import router as writes
 from runtime.breaker import Breakers
-from runtime.http import BodyLimit, install_error_handlers
+from runtime.http import RequestLimits, install_error_handlers
 from runtime.limits import RateLimits
 from runtime.openapi import Api
 from runtime.postgres import open_pool
@@ -41,6 +42,16 @@ _HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
+)
+
+_CORS_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_CORS_REQUEST: Final = (
+    *("Authorization", "Content-Type", "If-None-Match", "Last-Event-ID"),
+    *("Stunity-After", "Stunity-Wait-Ms", "traceparent"),
+)
+_CORS_RESPONSE: Final = (
+    *("ETag", "Retry-After", "X-Cache"),
+    *("Stunity-Applied", "Stunity-Lag-Ms", "Stunity-Position", "Stunity-Source"),
 )
 
 
@@ -62,12 +73,25 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     install_error_handlers(app)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(RequestLimits)
     app.add_middleware(RateLimits)
     app.add_middleware(SecurityHeaders)
+    _allow_pages(app, settings.cors_origins)
     for router in (health.router, console.router, writes, live, *views.routers()):
         app.include_router(router)
     return app
+
+
+def _allow_pages(app: FastAPI, origins: str) -> None:
+    """Let pages of other origins call us (CORS). Tokens come in a header that a page sets itself: no cookies."""
+    if allowed := [origin.strip() for origin in origins.split(",") if origin.strip()]:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=allowed,
+            allow_methods=_CORS_METHODS,
+            allow_headers=_CORS_REQUEST,
+            expose_headers=_CORS_RESPONSE,
+        )
 
 
 async def _open_connections(app: FastAPI, settings: Settings, stack: AsyncExitStack) -> None:

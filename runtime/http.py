@@ -16,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
+from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime.errors import Retryable
@@ -24,6 +24,7 @@ from runtime.errors import Retryable
 log = structlog.get_logger(__name__)
 
 MAX_BODY_BYTES = 512 * 1024
+MAX_QUERY_BYTES = 16 * 1024
 
 
 class Problem(Exception):
@@ -70,8 +71,8 @@ Printable = AfterValidator(_printable)
 Text = Annotated[str, Printable]
 
 
-class BodyLimit:
-    """ASGI middleware that answers 413 to bodies over `limit` bytes, announced or not."""
+class RequestLimits:
+    """ASGI middleware: 413 to bodies over `limit` bytes, announced or not; 414 to queries that nobody types."""
 
     def __init__(self, app: ASGIApp, limit: int = MAX_BODY_BYTES) -> None:
         self.app = app
@@ -81,6 +82,10 @@ class BodyLimit:
         """Serve one request, counting the bytes of its body."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
+            return
+        if len(scope["query_string"]) > MAX_QUERY_BYTES:
+            too_long = Problem(414, detail=f"The query may have at most {MAX_QUERY_BYTES} bytes.")
+            await problem_response(too_long)(scope, receive, send)
             return
         too_large = Problem(413, detail=f"The body may have at most {self.limit} bytes.")
         announced = dict(scope["headers"]).get(b"content-length", b"0")
@@ -104,11 +109,12 @@ class BodyLimit:
 
 def _methods(request: Request) -> set[str]:
     """Every method of this path: each is a route of its own, and Starlette names those of the first alone."""
-    methods: set[str] = set()
-    for route in request.app.routes:
-        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
-            methods |= route.methods or set()
-    return methods
+    return {
+        method.upper()
+        for path, operations in request.app.openapi()["paths"].items()
+        if compile_path(path)[0].match(request.url.path)
+        for method in operations
+    }
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -122,7 +128,7 @@ def install_error_handlers(app: FastAPI) -> None:
     async def on_http(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
         if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["Allow"] = ", ".join(sorted(_methods(request)))
+            headers["Allow"] = ", ".join(sorted(_methods(request))) or headers.get("Allow", "")
         return problem_response(Problem(error.status_code, detail=str(error.detail)), headers)
 
     @app.exception_handler(RequestValidationError)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 
 import redis.asyncio
 from redis.exceptions import RedisError
@@ -13,6 +15,13 @@ TRANSIENT = (RedisError, ConnectionError, TimeoutError, OSError)
 
 Client = redis.asyncio.Redis
 
+#: A connection that waits for minutes is kept open by routers and found dead by the kernel, without a command.
+_KEEPALIVE: Final = {
+    getattr(socket, name): value
+    for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+    if hasattr(socket, name)  # macOS has not all of them
+}
+
 
 @asynccontextmanager
 async def open_client(
@@ -20,7 +29,13 @@ async def open_client(
 ) -> AsyncIterator[Client]:
     """A client whose commands give up after `timeout` seconds (None for connections that block on streams)."""
     client: Client = redis.asyncio.Redis.from_url(
-        url, socket_timeout=timeout, socket_connect_timeout=2.0, health_check_interval=0, client_name=name
+        url,
+        socket_timeout=timeout,
+        socket_connect_timeout=2.0,
+        socket_keepalive=True,
+        socket_keepalive_options=_KEEPALIVE,
+        health_check_interval=0,
+        client_name=name,
     )
     try:
         yield client

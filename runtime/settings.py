@@ -90,6 +90,27 @@ class Settings(BaseSettings):
         default=None,
         description="Secret for `/console` (password of HTTP Basic) and `/metrics` (bearer token); else SUPER_ADMIN.",
     )
+    rate_limit_reads: int = Field(
+        default=6000, ge=0, description="Reads per user and minute in one process; 0 = no limit."
+    )
+    rate_limit_writes: int = Field(
+        default=6000,
+        ge=0,
+        description="Writes per user and minute in one process; 0 = no limit. Posts: always 30, in all processes.",
+    )
+    rate_limit_failures: int = Field(
+        default=600,
+        ge=0,
+        description="Requests per address and minute that may be refused with 401; 0 = no limit.",
+    )
+    cors_origins: str = Field(
+        default="",
+        description="Origins whose pages may call the API from a browser, separated by commas; `*` for all.",
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses of proxies whose `X-Forwarded-For` is believed, separated by commas; `*` for all.",
+    )
     stunity_profile: Profile = Field(default=Profile.DEFAULT, description="`default` or `economy`.")
     stunity_home: Path = Field(
         default=Path(".stunity"), description="Data, ports and logs of the embedded stack."

@@ -33,7 +33,8 @@ def register(app: typer.Typer) -> None:
             http="httptools",
             access_log=False,  # addresses of people's searches have no place in a log
             server_header=False,
-            proxy_headers=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=10,
             log_level="warning",
         )

@@ -145,3 +145,30 @@ async def test_large_and_malformed_bodies(app: FastAPI) -> None:
         assert (await client.post("/posts", content=b"x" * 1_000_000)).status_code == 413
         assert (await client.post("/posts", content=chunks())).status_code in (400, 401, 413)
         assert (await client.post("/posts", content=b"{")).status_code in (400, 401)
+
+
+async def test_pages_of_named_origins_alone_may_read_answers(settings: Settings) -> None:
+    asked = {"Origin": "https://app.stunity.example", "Access-Control-Request-Method": "GET"}
+    for origins, allowed in (("", None), ("https://app.stunity.example, https://b.example", asked["Origin"])):
+        app = create_app(settings.model_copy(update={"cors_origins": origins}))
+        async with app.router.lifespan_context(app), client_of(app) as client:
+            preflight = await client.options("/feed", headers=asked)
+            assert preflight.headers.get("access-control-allow-origin") == allowed
+            answer = await client.get("/feed", headers={"Origin": asked["Origin"]})
+            assert (answer.status_code, answer.headers.get("access-control-allow-origin")) == (401, allowed)
+            other = await client.get("/healthz", headers={"Origin": "https://elsewhere.example"})
+            assert "access-control-allow-origin" not in other.headers
+            assert "access-control-allow-credentials" not in answer.headers
+
+
+async def test_a_query_that_nobody_types_is_refused(app: FastAPI) -> None:
+    async with client_of(app) as client:
+        answer = await client.get("/search", params={"q": "a" * 20_000})
+    assert answer.status_code == 414
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_405_names_every_method_of_the_path(app: FastAPI) -> None:
+    async with client_of(app) as client:
+        answer = await client.patch("/users/x/follow")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "DELETE, PUT")

@@ -57,9 +57,10 @@ async def client(request: pytest.FixtureRequest, redis_url: str) -> AsyncIterato
         yield opened
 
 
-def make_app(database: str, pool: Pool, client: Client | None) -> FastAPI:
+def make_app(database: str, pool: Pool, client: Client | None, **limits: int) -> FastAPI:
     app = FastAPI()
-    app.state.settings = Settings(_env_file=None, database_url=database, jwt_secret=SecretStr(SECRET))
+    given = Settings(_env_file=None, database_url=database, jwt_secret=SecretStr(SECRET))
+    app.state.settings = given.model_copy(update=limits)
     app.state.pool = pool
     app.state.redis = client
     app.state.revocations = TokenRevocations(pool, client, "stunity")

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from app.stack.postgres import Postgres
 from producers import api
 from runtime import auth
-from runtime.http import BodyLimit, install_error_handlers
+from runtime.http import RequestLimits, install_error_handlers
 from runtime.postgres import open_pool
 from runtime.settings import Settings
 from tests.support.servers import Running, fresh_database
@@ -89,7 +89,7 @@ async def school(module_database: str, people: psycopg.Connection[Any]) -> Async
     """The write API for these people."""
     app = FastAPI()
     app.include_router(api.router)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(RequestLimits)
     install_error_handlers(app)
     app.state.settings = Settings(_env_file=None, database_url=module_database, jwt_secret=SecretStr(SECRET))
     async with open_pool(module_database) as pool:

@@ -104,7 +104,7 @@ def consume(pool: Pool, client: Client) -> Consume:
 
     @asynccontextmanager
     async def run(
-        projection: Projection, *, options: Options = FAST, client: Client | None = client
+        projection: Projection, *, options: Options = FAST, client: Client | None = client, pool: Pool = pool
     ) -> AsyncIterator[asyncio.Task[None]]:
         stop = asyncio.Event()
         runner = Runner(projection, pool, client, options=options)

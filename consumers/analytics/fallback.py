@@ -15,7 +15,8 @@ from consumers.analytics.series import Window
 from runtime.postgres import Connection, fetch_rows
 from runtime.statements import load
 
-_SQL: Final = load(Path(__file__).parent / "sql" / "truth.sql")
+_PARTS: Final = load(Path(__file__).parent / "sql" / "truth.sql")
+_SQL: Final = {name: text.replace("{activity}", _PARTS["activity_rows"]) for name, text in _PARTS.items()}
 
 
 async def post(conn: Connection, post_id: str, grid: Window) -> PostNumbers:

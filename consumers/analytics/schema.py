@@ -1,8 +1,9 @@
 """The tables of the view on each kind of server, and finding out which kind this is.
 
-Kinds: `community` and `apache` TimescaleDB (hypertables), `absent` (native monthly range partitions). Only functions
-that all editions have are used: the Apache edition refuses continuous aggregates, compression and retention
-policies, so the roll-ups are kept by the consumer on every kind and give the same answers.
+Kinds: `community` TimescaleDB (hypertables, continuous aggregates, policies), `apache` TimescaleDB (hypertables; it
+refuses the other two), `absent` (native monthly range partitions). Where roll-ups are no continuous aggregates they are
+tables of the same names and columns that the consumer keeps. Which schema all this is in says `layout.py`; what is
+dropped in time says `upkeep.py`.
 """
 
 from __future__ import annotations
@@ -10,16 +11,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 import psycopg
 from psycopg import sql
 
-from runtime.postgres import Connection
+from consumers.analytics.layout import LIVING, Layout
+from runtime.postgres import Connection, fetch_rows
 
+#: Another number makes every view of this kind anew (and fills it from the truth) when the consumer starts.
+VERSION: Final = 2
 FACT_TABLES: Final = ("post_views_ts", "engagement_ts", "school_activity_ts")
-_SQL: Final = Path(__file__).parent / "sql"
+ROLLUPS: Final = ("post_views_hourly", "post_views_daily", "engagement_hourly", "school_activity_hourly")
+_OTHERS: Final = ("made", "checkpoint", "people", "post_people", "school_people")
+RELATIONS: Final = (*FACT_TABLES, *ROLLUPS, *_OTHERS)
 _LOCK: Final = 7_310_017
 
 
@@ -30,62 +35,135 @@ class Kind(StrEnum):
     APACHE = "apache"
     ABSENT = "absent"
 
+    def can_keep(self, made: str) -> bool:
+        """Whether tables that were made for another kind work on a server of this one."""
+        usable = {
+            Kind.COMMUNITY: {"community", "apache", "absent"},
+            Kind.APACHE: {"apache", "absent"},
+            Kind.ABSENT: {"absent"},
+        }
+        return made in usable[self]
+
 
 async def detect(conn: Connection) -> Kind:
     """The kind of this server. Installs the extension when it is available and we may; otherwise goes without."""
-    row = await (
-        await conn.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'")
-    ).fetchone()
-    if row is None:
+    if not await fetch_rows(conn, "SELECT 1 FROM pg_available_extensions WHERE name = 'timescaledb'"):
         return Kind.ABSENT
     try:
         async with conn.transaction():
             await conn.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
-            license_row = await (
-                await conn.execute("SELECT current_setting('timescaledb.license', true)")
-            ).fetchone()
+            [(licence,)] = await fetch_rows(conn, "SELECT current_setting('timescaledb.license', true)")
     except psycopg.Error:  # not preloaded, or not ours to install: native partitions serve as well
         return Kind.ABSENT
-    return Kind.COMMUNITY if license_row and license_row[0] == "timescale" else Kind.APACHE
+    return Kind.COMMUNITY if licence == "timescale" else Kind.APACHE
 
 
-async def install(conn: Connection) -> Kind:
-    """Make what is missing of the schema. Idempotent; concurrent callers wait for each other."""
+async def install(conn: Connection, layout: Layout | None = None) -> Kind:
+    """Make the generation, or find it as it was made; returns the kind of its tables. Idempotent.
+
+    Tables of which one is missing, that have no checkpoint, or that were made for another zone or a kind that the
+    server no longer is, are worth nothing: they are made anew, empty, and the engine fills them from the truth. Tables
+    made for a lesser kind go on working; a rebuild moves them.
+    """
+    layout = layout or Layout()
     async with conn.transaction():
         await conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-        kind = await detect(conn)
-        await conn.execute((_SQL / "base.sql").read_bytes())
-        fresh = [table for table in FACT_TABLES if not await _exists(conn, table)]
-        partitioning = "PARTITION BY RANGE (time)" if kind is Kind.ABSENT else ""
-        facts = (_SQL / "facts.sql").read_text(encoding="utf-8").replace("{partitioning}", partitioning)
-        await conn.execute(facts.encode())
-        for table in fresh:
-            await _make_chunked(conn, table, kind)
-            # A table that had to be made is empty: what was derived from it is void, and the checkpoint with it.
-            await conn.execute(sql.SQL("TRUNCATE {}").format(sql.Identifier("analytics", table)))
+        server = await detect(conn)
+        kind = await _as_made(conn, layout, server)
+        if kind is None:
+            kind = server
+            await _make(conn, layout, kind)
+        if kind is Kind.COMMUNITY:
+            await _set_policies(conn, layout)
     return kind
 
 
-async def _exists(conn: Connection, table: str) -> bool:
-    row = await (await conn.execute("SELECT to_regclass(%s)", (f"analytics.{table}",))).fetchone()
-    return row is not None and row[0] is not None
+async def drop(conn: Connection, layout: Layout) -> None:
+    """Remove a generation's tables, but not the schema with its privileges."""
+    name = sql.Identifier(layout.schema)
+    for table in FACT_TABLES:  # continuous aggregates go with their facts
+        await conn.execute(sql.SQL("DROP TABLE IF EXISTS {}.{} CASCADE").format(name, sql.Identifier(table)))
+    for table in (*ROLLUPS, *_OTHERS):
+        await conn.execute(sql.SQL("DROP TABLE IF EXISTS {}.{} CASCADE").format(name, sql.Identifier(table)))
+    await conn.execute(sql.SQL("DROP FUNCTION IF EXISTS {}.forget() CASCADE").format(name))
 
 
-async def _make_chunked(conn: Connection, table: str, kind: Kind) -> None:
-    name = sql.Identifier("analytics", table)
+async def exchange(conn: Connection, shadow: str, former: str) -> None:
+    """Make the shadow the living generation, and the living one `former`. One transaction, nothing is copied."""
+    async with conn.transaction():
+        for old, new in ((LIVING, former), (shadow, LIVING)):
+            await conn.execute(
+                sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new))
+            )
+
+
+async def _as_made(conn: Connection, layout: Layout, server: Kind) -> Kind | None:
+    """The kind that the tables were made for, None when they cannot be used."""
+    named = [f"{layout.schema}.{relation}" for relation in RELATIONS]
+    [(there,)] = await fetch_rows(
+        conn, "SELECT bool_and(to_regclass(name) IS NOT NULL) FROM unnest(%s::text[]) AS name", (named,)
+    )
+    if not there:
+        return None
+    name = sql.Identifier(layout.schema)
+    query = sql.SQL("SELECT kind, zone, version FROM {}.made WHERE EXISTS (SELECT FROM {}.checkpoint)")
+    rows = await fetch_rows(conn, query.format(name, name).as_string(conn))
+    if not rows:
+        return None
+    kind, zone, version = rows[0]
+    usable = server.can_keep(kind) and zone == layout.zone.key and version == VERSION
+    return Kind(kind) if usable else None
+
+
+async def _make(conn: Connection, layout: Layout, kind: Kind) -> None:
+    if await fetch_rows(conn, "SELECT FROM pg_namespace WHERE nspname = %s", (layout.schema,)):
+        await drop(conn, layout)
+    await conn.execute(layout.script("base").encode())
+    partitioning = "PARTITION BY RANGE (time)" if kind is Kind.ABSENT else ""
+    await conn.execute(layout.script("facts", partitioning=partitioning).encode())
+    for table in FACT_TABLES:
+        await _make_chunked(conn, layout, table, kind)
+    rollups = "rollups_continuous" if kind is Kind.COMMUNITY else "rollups_kept"
+    await conn.execute(layout.script(rollups).encode())
+    made = sql.SQL("INSERT INTO {}.made (kind, zone, version) VALUES (%s, %s, %s)")
+    await conn.execute(made.format(sql.Identifier(layout.schema)), (kind.value, layout.zone.key, VERSION))
+    if kind is Kind.COMMUNITY:
+        policies = layout.statements("policies")
+        await conn.execute(policies["refresh"].encode())
+        await conn.execute(policies["columnstore"].encode())
+
+
+async def _make_chunked(conn: Connection, layout: Layout, table: str, kind: Kind) -> None:
+    schema = sql.Identifier(layout.schema)
+    name = sql.Identifier(layout.schema, table)
     await conn.execute(
-        sql.SQL("CREATE TRIGGER forget AFTER TRUNCATE ON {} EXECUTE FUNCTION analytics.forget()").format(name)
+        sql.SQL("CREATE TRIGGER forget AFTER TRUNCATE ON {} EXECUTE FUNCTION {}.forget()").format(
+            name, schema
+        )
     )
     if kind is Kind.ABSENT:
-        default = sql.Identifier("analytics", f"{table}_default")
-        await conn.execute(
-            sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF {} DEFAULT").format(default, name)
-        )
+        default = sql.Identifier(layout.schema, f"{table}_default")
+        await conn.execute(sql.SQL("CREATE TABLE {} PARTITION OF {} DEFAULT").format(default, name))
     else:
         await conn.execute(
-            "SELECT create_hypertable(%s, 'time', chunk_time_interval => interval '7 days', if_not_exists => true)",
-            (f"analytics.{table}",),
+            "SELECT create_hypertable(%s, 'time', chunk_time_interval => interval '7 days')",
+            (f"{layout.schema}.{table}",),
         )
+
+
+async def _set_policies(conn: Connection, layout: Layout) -> None:
+    """Retention as the setting says; nothing when it already is so."""
+    name = sql.Identifier(layout.schema)
+    query = sql.SQL("UPDATE {}.made SET retention_days = %s WHERE retention_days IS DISTINCT FROM %s").format(
+        name
+    )
+    changed = await conn.execute(query, (layout.retention_days, layout.retention_days))
+    if not changed.rowcount:
+        return
+    policies = layout.statements("policies")
+    await conn.execute(policies["no_retention"])
+    if layout.retention_days is not None:
+        await conn.execute(policies["retention"], {"days": layout.retention_days})
 
 
 def month_of(time: datetime) -> tuple[int, int]:
@@ -94,7 +172,7 @@ def month_of(time: datetime) -> tuple[int, int]:
     return utc.year, utc.month
 
 
-async def ensure_months(conn: Connection, months: Iterable[tuple[int, int]]) -> None:
+async def ensure_months(conn: Connection, layout: Layout, months: Iterable[tuple[int, int]]) -> None:
     """Make the native partitions of these months. Only this consumer writes here, so nobody's insert waits for it."""
     for year, month in months:
         low = datetime(year, month, 1, tzinfo=UTC)
@@ -102,8 +180,8 @@ async def ensure_months(conn: Connection, months: Iterable[tuple[int, int]]) -> 
         for table in FACT_TABLES:
             await conn.execute(
                 sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})").format(
-                    sql.Identifier("analytics", f"{table}_{year}_{month:02}"),
-                    sql.Identifier("analytics", table),
+                    sql.Identifier(layout.schema, f"{table}_{year}_{month:02}"),
+                    sql.Identifier(layout.schema, table),
                     sql.Literal(low.isoformat()),
                     sql.Literal(high.isoformat()),
                 )

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 from zoneinfo import ZoneInfo
 
-SCHOOL_ZONE: Final = ZoneInfo("Asia/Phnom_Penh")
+from consumers.analytics.grid import HOUR, SCHOOL_ZONE, grid_of
 
 
 class Period(StrEnum):
@@ -51,9 +51,22 @@ class Window:
         """Start of the first bucket, in UTC."""
         return self.starts[0].astimezone(UTC)
 
+    @property
+    def until(self) -> datetime:
+        """End of the last bucket, in UTC."""
+        last = int(self.starts[-1].timestamp())
+        hours = self.bucket is Bucket.HOUR
+        return datetime.fromtimestamp(last + HOUR if hours else grid_of(self.zone).next_day(last), UTC)
+
     def params(self) -> dict[str, Any]:
         """Named parameters of the queries in `view.py` and `fallback.py`."""
-        return {"since": self.since, "bucket": self.bucket.value, "zone": self.zone.key}
+        return {
+            "since": self.since,
+            "until": self.until,
+            "hourly": self.bucket is Bucket.HOUR,
+            "zone": self.zone.key,
+            "origin": datetime(2000, 1, 1, tzinfo=UTC) + timedelta(seconds=grid_of(self.zone).shift),
+        }
 
 
 def window(period: Period, bucket: Bucket, now: datetime, zone: ZoneInfo = SCHOOL_ZONE) -> Window:
@@ -63,7 +76,7 @@ def window(period: Period, bucket: Bucket, now: datetime, zone: ZoneInfo = SCHOO
         today = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
         starts = [today - timedelta(days=back) for back in reversed(range(period.days))]
     else:
-        hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        hour = grid_of(zone).hour_start(now)
         starts = [
             (hour - timedelta(hours=back)).astimezone(zone) for back in reversed(range(period.days * 24))
         ]

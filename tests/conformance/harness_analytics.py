@@ -7,6 +7,7 @@ from pyroaring import BitMap
 
 from consumers.analytics.people import HOUR_BIT
 from runtime.postgres import fetch_dicts, fetch_rows
+from tests.conformance import schema_copy
 from tests.conformance.harness import Content, Stores
 
 _TABLES = (
@@ -42,14 +43,15 @@ class AnalyticsHarness:
                 )
                 for table in _TABLES
             }
-            names = dict(await fetch_rows(conn, "SELECT id, user_id FROM analytics.people"))
+            names: dict[int, str] = dict(await fetch_rows(conn, "SELECT id, user_id FROM analytics.people"))
             for owner in ("post", "school"):
                 query = sql.SQL("SELECT {}, day, people, by_hour FROM {}").format(
                     sql.Identifier(f"{owner}_id"), sql.Identifier("analytics", f"{owner}_people")
                 )
                 rows = await fetch_rows(conn, query.as_string(conn))
                 tables[f"{owner}_people"] = sorted(
-                    (row[0], str(row[1]), *_named(*row[2:], names)) for row in rows
+                    (owner_id, str(day), *_named(people, by_hour, names))
+                    for owner_id, day, people, by_hour in rows
                 )
             return tables
 
@@ -57,6 +59,21 @@ class AnalyticsHarness:
         """Drop the schema."""
         async with stores.pool.connection() as conn:
             await conn.execute("DROP SCHEMA IF EXISTS analytics CASCADE")
+
+    async def checkpoint(self, stores: Stores) -> str | None:
+        """The one row, if the table is there."""
+        async with stores.pool.connection() as conn:
+            [(there,)] = await fetch_rows(conn, "SELECT to_regclass('analytics.checkpoint') IS NOT NULL")
+            rows = await fetch_rows(conn, "SELECT checkpoint FROM analytics.checkpoint") if there else []
+        return rows[0][0] if rows else None
+
+    async def back_up(self, stores: Stores) -> list[str]:
+        """Tables beside the tables."""
+        return await schema_copy.back_up(stores.pool, "analytics")
+
+    async def put_back(self, stores: Stores, copy: list[str]) -> None:
+        """In one transaction."""
+        await schema_copy.put_back(stores.pool, "analytics", copy)
 
 
 def _named(people: bytes, by_hour: bytes, names: dict[int, str]) -> tuple[list[str], list[tuple[int, str]]]:

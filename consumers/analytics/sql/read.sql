@@ -1,42 +1,47 @@
--- The read side: counts from the hourly roll-ups, people from the facts.
+-- The read side: sums from the roll-ups, people from their sets. The facts are not touched.
+
+-- name: zone
+-- Whose days the roll-ups keep.
+SELECT zone FROM {schema}.made
 
 -- name: hourly_views
--- Views and unique viewers per hour.
-SELECT hour, view_count, unique_viewers FROM analytics.post_views_hourly
- WHERE post_id = %(post)s AND hour >= %(since)s AND view_count > 0
+-- The hours of a window.
+SELECT hour, view_count, unique_viewers, duration_sum, duration_count, from_feed, from_post_detail, from_search,
+       from_profile, from_direct, from_share, from_other
+  FROM {schema}.post_views_hourly WHERE post_id = %(post)s AND hour >= %(since)s AND hour < %(until)s
 
 -- name: daily_views
--- Views and unique viewers per local day.
-SELECT date_trunc('day', time, %(zone)s), sum(weight)::bigint, count(DISTINCT viewer_id)
-  FROM analytics.post_views_ts WHERE post_id = %(post)s AND time >= %(since)s GROUP BY 1
+-- The days of a window.
+SELECT day, view_count, unique_viewers, duration_sum, duration_count, from_feed, from_post_detail, from_search,
+       from_profile, from_direct, from_share, from_other
+  FROM {schema}.post_views_daily WHERE post_id = %(post)s AND day >= %(since)s AND day < %(until)s
 
--- name: whole_window
--- Unique viewers and mean duration (s) over the window.
-SELECT count(DISTINCT viewer_id), round(avg(duration_s), 2)::float8
-  FROM analytics.post_views_ts WHERE post_id = %(post)s AND time >= %(since)s
+-- name: post_people
+-- The sets of the days that a window touches; where it begins or ends inside a day, the set that knows the hours.
+SELECT extract(epoch FROM day)::bigint, CASE WHEN day = ANY (%(edges)s) THEN NULL ELSE people END,
+       CASE WHEN day = ANY (%(edges)s) THEN by_hour END
+  FROM {schema}.post_people WHERE post_id = %(owner)s AND day >= %(first)s AND day < %(until)s
 
--- name: sources
--- Views by source.
-SELECT source, sum(weight)::bigint
-  FROM analytics.post_views_ts WHERE post_id = %(post)s AND time >= %(since)s GROUP BY 1
+-- name: school_people
+-- The same of a school.
+SELECT extract(epoch FROM day)::bigint, CASE WHEN day = ANY (%(edges)s) THEN NULL ELSE people END,
+       CASE WHEN day = ANY (%(edges)s) THEN by_hour END
+  FROM {schema}.school_people WHERE school_id = %(owner)s AND day >= %(first)s AND day < %(until)s
 
 -- name: engagements
 -- Likes, comments and bookmarks per bucket.
-SELECT date_trunc(%(bucket)s, hour, %(zone)s), kind, sum(count)::bigint FROM analytics.engagement_hourly
- WHERE post_id = %(post)s AND hour >= %(since)s GROUP BY 1, 2
+SELECT CASE WHEN %(hourly)s THEN hour ELSE date_trunc('day', hour, %(zone)s) END, kind, sum(count)::bigint
+  FROM {schema}.engagement_hourly WHERE post_id = %(post)s AND hour >= %(since)s AND hour < %(until)s GROUP BY 1, 2
 
 -- name: activity
 -- A school by kind and bucket.
-SELECT date_trunc(%(bucket)s, hour, %(zone)s), kind, sum(count)::bigint FROM analytics.school_activity_hourly
- WHERE school_id = %(school_id)s AND hour >= %(since)s GROUP BY 1, 2
+SELECT CASE WHEN %(hourly)s THEN hour ELSE date_trunc('day', hour, %(zone)s) END, kind, sum(count)::bigint
+  FROM {schema}.school_activity_hourly WHERE school_id = %(school_id)s AND hour >= %(since)s AND hour < %(until)s
+ GROUP BY 1, 2
 
 -- name: heat
 -- A school by local weekday (Monday 1) and hour.
 SELECT extract(isodow FROM hour AT TIME ZONE %(zone)s)::int, extract(hour FROM hour AT TIME ZONE %(zone)s)::int,
        sum(count)::bigint
-  FROM analytics.school_activity_hourly WHERE school_id = %(school_id)s AND hour >= %(since)s GROUP BY 1, 2
-
--- name: active
--- Distinct active members of a school.
-SELECT count(DISTINCT user_id) FROM analytics.school_activity_ts
- WHERE school_id = %(school_id)s AND time >= %(since)s
+  FROM {schema}.school_activity_hourly WHERE school_id = %(school_id)s AND hour >= %(since)s AND hour < %(until)s
+ GROUP BY 1, 2

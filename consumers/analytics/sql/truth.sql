@@ -2,66 +2,60 @@
 
 -- name: series
 -- Views and unique viewers per bucket.
-WITH v AS (SELECT "viewedAt" AT TIME ZONE 'UTC' AS time, "userId" AS viewer, duration,
-                  CASE WHEN source = ANY (%(sources)s) THEN source ELSE 'other' END AS source
-             FROM post_views WHERE "postId" = %(post)s AND "viewedAt" >= %(since)s AT TIME ZONE 'UTC')
-SELECT date_trunc(%(bucket)s, time, %(zone)s), count(*), count(DISTINCT viewer) FROM v GROUP BY 1
+WITH v AS (SELECT "viewedAt" AT TIME ZONE 'UTC' AS time, "userId" AS viewer FROM post_views
+            WHERE "postId" = %(post)s AND "viewedAt" >= %(since)s AT TIME ZONE 'UTC'
+              AND "viewedAt" < %(until)s AT TIME ZONE 'UTC')
+SELECT CASE WHEN %(hourly)s THEN date_bin(interval '1 hour', time, %(origin)s) ELSE date_trunc('day', time, %(zone)s) END,
+       count(*), count(DISTINCT viewer)
+  FROM v GROUP BY 1
 
 -- name: sources
 -- Views by source.
-WITH v AS (SELECT "viewedAt" AT TIME ZONE 'UTC' AS time, "userId" AS viewer, duration,
-                  CASE WHEN source = ANY (%(sources)s) THEN source ELSE 'other' END AS source
-             FROM post_views WHERE "postId" = %(post)s AND "viewedAt" >= %(since)s AT TIME ZONE 'UTC')
-SELECT source, count(*) FROM v GROUP BY 1
+SELECT CASE WHEN source = ANY (%(sources)s) THEN source ELSE 'other' END, count(*) FROM post_views
+ WHERE "postId" = %(post)s AND "viewedAt" >= %(since)s AT TIME ZONE 'UTC' AND "viewedAt" < %(until)s AT TIME ZONE 'UTC'
+ GROUP BY 1
 
 -- name: whole_window
 -- Unique viewers and mean duration (s) over the window.
-WITH v AS (SELECT "viewedAt" AT TIME ZONE 'UTC' AS time, "userId" AS viewer, duration,
-                  CASE WHEN source = ANY (%(sources)s) THEN source ELSE 'other' END AS source
-             FROM post_views WHERE "postId" = %(post)s AND "viewedAt" >= %(since)s AT TIME ZONE 'UTC')
-SELECT count(DISTINCT viewer), round(avg(LEAST(GREATEST(duration, 0), %(max_duration)s)) FILTER (WHERE duration IS NOT NULL), 2)::float8 FROM v
+SELECT count(DISTINCT "userId"),
+       round(avg(LEAST(GREATEST(duration, 0), %(max_duration)s)) FILTER (WHERE duration IS NOT NULL), 2)::float8
+  FROM post_views
+ WHERE "postId" = %(post)s AND "viewedAt" >= %(since)s AT TIME ZONE 'UTC' AND "viewedAt" < %(until)s AT TIME ZONE 'UTC'
 
 -- name: engagements
 -- Likes, comments and bookmarks per bucket.
-SELECT date_trunc(%(bucket)s, "createdAt" AT TIME ZONE 'UTC', %(zone)s), kind, count(*) FROM (
-    SELECT 'like' AS kind, "createdAt" FROM likes WHERE "postId" = %(post)s
-    UNION ALL SELECT 'comment', "createdAt" FROM comments WHERE "postId" = %(post)s
-    UNION ALL SELECT 'bookmark', "createdAt" FROM bookmarks WHERE "postId" = %(post)s) AS e
- WHERE "createdAt" >= %(since)s AT TIME ZONE 'UTC' GROUP BY 1, 2
+SELECT CASE WHEN %(hourly)s THEN date_bin(interval '1 hour', "createdAt" AT TIME ZONE 'UTC', %(origin)s)
+            ELSE date_trunc('day', "createdAt" AT TIME ZONE 'UTC', %(zone)s) END, kind, count(*)
+  FROM (SELECT 'like' AS kind, "createdAt" FROM likes WHERE "postId" = %(post)s
+        UNION ALL SELECT 'comment', "createdAt" FROM comments WHERE "postId" = %(post)s
+        UNION ALL SELECT 'bookmark', "createdAt" FROM bookmarks WHERE "postId" = %(post)s) AS e
+ WHERE "createdAt" >= %(since)s AT TIME ZONE 'UTC' AND "createdAt" < %(until)s AT TIME ZONE 'UTC' GROUP BY 1, 2
 
 -- name: activity
 -- A school by kind and bucket.
-WITH member AS (SELECT id FROM users WHERE "schoolId" = %(school_id)s),
-a AS (SELECT kind, at AT TIME ZONE 'UTC' AS time, actor FROM (
-    SELECT 'post' AS kind, "createdAt" AS at, "authorId" AS actor FROM posts WHERE "authorId" IN (SELECT id FROM member)
-    UNION ALL SELECT 'like', "createdAt", "userId" FROM likes WHERE "userId" IN (SELECT id FROM member)
-    UNION ALL SELECT 'comment', "createdAt", "authorId" FROM comments WHERE "authorId" IN (SELECT id FROM member)
-    UNION ALL SELECT 'bookmark', "createdAt", "userId" FROM bookmarks WHERE "userId" IN (SELECT id FROM member)
-    UNION ALL SELECT 'quiz', "submittedAt", "userId" FROM quiz_attempts WHERE "userId" IN (SELECT id FROM member)) AS f
-   WHERE at >= %(since)s AT TIME ZONE 'UTC')
-SELECT date_trunc(%(bucket)s, time, %(zone)s), kind, count(*) FROM a GROUP BY 1, 2
+WITH a AS ({activity})
+SELECT CASE WHEN %(hourly)s THEN date_bin(interval '1 hour', time, %(origin)s) ELSE date_trunc('day', time, %(zone)s) END,
+       kind, count(*)
+  FROM a GROUP BY 1, 2
 
 -- name: heat
 -- A school by local weekday (Monday 1) and hour.
-WITH member AS (SELECT id FROM users WHERE "schoolId" = %(school_id)s),
-a AS (SELECT kind, at AT TIME ZONE 'UTC' AS time, actor FROM (
-    SELECT 'post' AS kind, "createdAt" AS at, "authorId" AS actor FROM posts WHERE "authorId" IN (SELECT id FROM member)
-    UNION ALL SELECT 'like', "createdAt", "userId" FROM likes WHERE "userId" IN (SELECT id FROM member)
-    UNION ALL SELECT 'comment', "createdAt", "authorId" FROM comments WHERE "authorId" IN (SELECT id FROM member)
-    UNION ALL SELECT 'bookmark', "createdAt", "userId" FROM bookmarks WHERE "userId" IN (SELECT id FROM member)
-    UNION ALL SELECT 'quiz', "submittedAt", "userId" FROM quiz_attempts WHERE "userId" IN (SELECT id FROM member)) AS f
-   WHERE at >= %(since)s AT TIME ZONE 'UTC')
-SELECT extract(isodow FROM time AT TIME ZONE %(zone)s)::int,
-                extract(hour FROM time AT TIME ZONE %(zone)s)::int, count(*) FROM a GROUP BY 1, 2
+WITH a AS ({activity})
+SELECT extract(isodow FROM time AT TIME ZONE %(zone)s)::int, extract(hour FROM time AT TIME ZONE %(zone)s)::int, count(*)
+  FROM a GROUP BY 1, 2
 
 -- name: active
 -- Distinct active members of a school.
-WITH member AS (SELECT id FROM users WHERE "schoolId" = %(school_id)s),
-a AS (SELECT kind, at AT TIME ZONE 'UTC' AS time, actor FROM (
-    SELECT 'post' AS kind, "createdAt" AS at, "authorId" AS actor FROM posts WHERE "authorId" IN (SELECT id FROM member)
-    UNION ALL SELECT 'like', "createdAt", "userId" FROM likes WHERE "userId" IN (SELECT id FROM member)
-    UNION ALL SELECT 'comment', "createdAt", "authorId" FROM comments WHERE "authorId" IN (SELECT id FROM member)
-    UNION ALL SELECT 'bookmark', "createdAt", "userId" FROM bookmarks WHERE "userId" IN (SELECT id FROM member)
-    UNION ALL SELECT 'quiz', "submittedAt", "userId" FROM quiz_attempts WHERE "userId" IN (SELECT id FROM member)) AS f
-   WHERE at >= %(since)s AT TIME ZONE 'UTC')
+WITH a AS ({activity})
 SELECT count(DISTINCT actor) FROM a
+
+-- name: activity_rows
+-- What {activity} stands for: what a school's members did in the window.
+SELECT kind, at AT TIME ZONE 'UTC' AS time, actor FROM (
+    SELECT 'post' AS kind, "createdAt" AS at, "authorId" AS actor FROM posts
+    UNION ALL SELECT 'like', "createdAt", "userId" FROM likes
+    UNION ALL SELECT 'comment', "createdAt", "authorId" FROM comments
+    UNION ALL SELECT 'bookmark', "createdAt", "userId" FROM bookmarks
+    UNION ALL SELECT 'quiz', "submittedAt", "userId" FROM quiz_attempts) AS f
+ WHERE actor IN (SELECT id FROM users WHERE "schoolId" = %(school_id)s)
+   AND at >= %(since)s AT TIME ZONE 'UTC' AND at < %(until)s AT TIME ZONE 'UTC'

@@ -1,0 +1,71 @@
+"""Hours and school days of one time zone: which bucket an instant falls into. Pure.
+
+An hour is an hour of the zone's clock (in a zone that is off by a half, it begins at half past of UTC), so a day is
+always a whole number of hours: 24, or 23 and 25 where the clocks change. PostgreSQL's `date_trunc('day', t, zone)` and
+TimescaleDB's `time_bucket` give the same buckets. Buckets are named by their start in seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+HOUR: Final = 3600
+SCHOOL_ZONE: Final = ZoneInfo("Asia/Phnom_Penh")
+
+
+class Grid:
+    """The buckets of one zone.
+
+    Raises:
+        ValueError: the zone's clock has changed by less than an hour in living memory: a day would split an hour.
+    """
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.zone = zone
+        shifts = {_past_the_hour(zone, year, month) for year in range(2015, 2036) for month in (1, 7)}
+        if len(shifts) > 1:
+            raise ValueError(
+                f"{zone.key} moves its clock by less than an hour: analytics cannot keep its days"
+            )
+        #: How far past a UTC hour the zone's hours begin, in seconds.
+        self.shift = -shifts.pop() % HOUR
+        self._days: dict[int, int] = {}
+
+    def hour(self, seconds: float) -> int:
+        """The hour of an instant."""
+        return int(seconds - self.shift) // HOUR * HOUR + self.shift
+
+    def day(self, hour: int) -> int:
+        """The day that an hour belongs to."""
+        day = self._days.get(hour)
+        if day is None:
+            local = datetime.fromtimestamp(hour, self.zone)
+            midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+            if len(self._days) > 100_000:  # eleven years of hours
+                self._days.clear()
+            day = self._days[hour] = int(midnight.timestamp())
+        return day
+
+    def next_day(self, day: int) -> int:
+        """The start of the day after."""
+        local = datetime.fromtimestamp(day, self.zone) + timedelta(hours=36)
+        return int(local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).timestamp())
+
+    def hour_start(self, time: datetime) -> datetime:
+        """The same as `hour`, as a UTC time."""
+        return datetime.fromtimestamp(self.hour(time.timestamp()), UTC)
+
+
+@lru_cache
+def grid_of(zone: ZoneInfo) -> Grid:
+    """The grid of a zone, made once."""
+    return Grid(zone)
+
+
+def _past_the_hour(zone: ZoneInfo, year: int, month: int) -> int:
+    offset = zone.utcoffset(datetime(year, month, 15, 12))  # noqa: DTZ001 - a wall clock's reading
+    assert offset is not None  # a ZoneInfo always knows
+    return int(offset.total_seconds()) % HOUR

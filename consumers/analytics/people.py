@@ -1,0 +1,145 @@
+"""Sets of people per owner (a post, a school) and school day: exact, and mergeable, which counts of people are not.
+
+The unique viewers of a week are not the sum of those of its days; the union of the days' sets has them exactly. People
+get small numbers (table `people`), a day's people are a roaring bitmap of numbers, and a second bitmap tells the hours
+of that day apart, so that a window may begin inside a day. Adding somebody twice changes nothing; who has nothing left
+in a day is taken out again. Which facts these sets stand for is `view_facts.py`'s and `activity_facts.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from pyroaring import BitMap
+
+from consumers.analytics.arrays import integers, texts
+from consumers.analytics.layout import Layout
+from runtime.postgres import Connection, fetch_rows
+
+#: Numbers of people are below this bit, the hour of the day (0 to 25) is above it.
+HOUR_BIT: Final = 27
+_PERSON: Final = (1 << HOUR_BIT) - 1
+_HOURS: Final = range(26)
+
+
+class Key(NamedTuple):
+    """One set: whose, and the day's start in seconds since 1970."""
+
+    owner: str
+    day: int
+
+
+class DayOfPeople:
+    """The people of one day, and those of each hour of it."""
+
+    __slots__ = ("by_hour", "people")
+
+    def __init__(self, people: bytes | None = None, by_hour: bytes | None = None) -> None:
+        self.people = BitMap.deserialize(people) if people else BitMap()
+        self.by_hour = BitMap.deserialize(by_hour) if by_hour else BitMap()
+
+    def add(self, marks: Sequence[int]) -> None:
+        """Marks are `mark(hour, person)`."""
+        self.by_hour.update(marks)
+        self.people.update([one & _PERSON for one in marks])
+
+    def remove(self, person: int) -> None:
+        """From the day and all its hours."""
+        self.people.discard(person)
+        for hour in _HOURS:
+            self.by_hour.discard(mark(hour, person))
+
+    def in_hour(self, hour: int) -> int:
+        """How many people that hour has."""
+        return int(self.by_hour.range_cardinality(mark(hour, 0), mark(hour + 1, 0)))
+
+    def between(self, first: int, until: int) -> BitMap:
+        """The people of these hours of the day; hours before the day's first are none."""
+        chosen = self.by_hour & BitMap(range(mark(max(first, 0), 0), mark(min(until, len(_HOURS)), 0)))
+        return BitMap([one & _PERSON for one in chosen])
+
+
+def mark(hour: int, person: int) -> int:
+    """A person in an hour of the day."""
+    return hour << HOUR_BIT | person
+
+
+class PeopleSets:
+    """The sets of one table (`post_people` or `school_people`) of a generation."""
+
+    def __init__(self, layout: Layout, owner: str) -> None:
+        self._sql = {
+            name: text.replace("{owner}", owner) for name, text in layout.statements("people").items()
+        }
+
+    async def load(self, conn: Connection, keys: Sequence[Key]) -> dict[Key, DayOfPeople]:
+        """The sets of these days; an empty one where there is none yet."""
+        found = {}
+        if keys:
+            cursor = await conn.execute(self._sql["load"], _key_params(keys), binary=True)
+            found = {ordinal: (people, by_hour) for ordinal, people, by_hour in await cursor.fetchall()}
+        return {key: DayOfPeople(*found.get(number, ())) for number, key in enumerate(keys, 1)}
+
+    async def save(self, conn: Connection, days: Mapping[Key, DayOfPeople]) -> None:
+        """Write these sets; one in which nobody is left goes."""
+        empty = [key for key, day in days.items() if not day.people]
+        if empty:
+            await conn.execute(self._sql["clear"], _key_params(empty))
+        kept = [
+            (key, day.people.serialize(), day.by_hour.serialize()) for key, day in days.items() if day.people
+        ]
+        if not kept:
+            return
+        params: dict[str, Any] = _key_params([key for key, _, _ in kept])
+        params["people"] = integers(len(people) for _, people, _ in kept)
+        params["by_hour"] = integers(len(by_hour) for _, _, by_hour in kept)
+        params["ends"] = integers(_ends(kept))
+        params["blob"] = b"".join(people + by_hour for _, people, by_hour in kept)
+        await conn.execute(self._sql["save"], params)
+
+
+class Numbers:
+    """The numbers of people, remembered between batches once they are committed."""
+
+    _MOST: Final = 500_000
+
+    def __init__(self, layout: Layout) -> None:
+        self._sql = layout.statements("people")
+        self._known: dict[str, int] = {}
+
+    async def of(self, conn: Connection, users: Collection[str]) -> dict[str, int]:
+        """The number of each of these people; who has none yet gets one."""
+        known = self._known
+        numbers = {user: known[user] for user in users if user in known}
+        missing = [user for user in users if user not in numbers]
+        if missing:
+            params = {"users": texts(missing)}
+            numbers.update(await fetch_rows(conn, self._sql["numbers"], params))
+            missing = [user for user in missing if user not in numbers]
+        if missing:
+            numbers.update(await fetch_rows(conn, self._sql["enrol"], {"users": texts(missing)}))
+        return numbers
+
+    def remember(self, numbers: Mapping[str, int], *, but: Iterable[str] = ()) -> None:
+        """To be called after the commit: numbers given in a transaction that failed were never given."""
+        if len(self._known) + len(numbers) > self._MOST:
+            self._known.clear()
+        self._known.update(numbers)
+        for erased in but:
+            self._known.pop(erased, None)
+
+    def forget(self) -> None:
+        """The table is another one now."""
+        self._known.clear()
+
+
+def _key_params(keys: Sequence[Key]) -> dict[str, str]:
+    return {"owners": texts(key.owner for key in keys), "days": integers(key.day for key in keys)}
+
+
+def _ends(kept: Iterable[tuple[Key, bytes, bytes]]) -> Iterable[int]:
+    end = 0
+    for _, people, by_hour in kept:
+        end += len(people) + len(by_hour)
+        yield end

@@ -1,0 +1,52 @@
+-- The transaction around a batch (store.py).
+
+-- name: first_checkpoint
+-- While the view is filled: made where there is none, refused (no row) when a newer owner has written here.
+INSERT INTO {schema}.checkpoint AS old (generation, checkpoint) VALUES (%(generation)s, %(checkpoint)s)
+ON CONFLICT (single) DO UPDATE
+   SET generation = EXCLUDED.generation, checkpoint = EXCLUDED.checkpoint, updated_at = now()
+ WHERE old.generation <= EXCLUDED.generation
+RETURNING NULL
+
+-- name: next_checkpoint
+-- Refused (no row) when there is none, or when a newer owner has written here. The row is the writers' lock; what stood
+-- in it before says whether somebody else has been here.
+WITH former AS (SELECT checkpoint FROM {schema}.checkpoint FOR UPDATE)
+UPDATE {schema}.checkpoint SET generation = %(generation)s, checkpoint = %(checkpoint)s, updated_at = now()
+ WHERE generation <= %(generation)s
+RETURNING (SELECT checkpoint FROM former)
+
+-- name: read_checkpoint
+-- None when there is none.
+SELECT checkpoint FROM {schema}.checkpoint
+
+-- name: lock
+-- Nobody else writes until the transaction ends.
+SELECT FROM {schema}.checkpoint FOR UPDATE
+
+-- name: erase_person
+-- The number stays behind, of nobody.
+DELETE FROM {schema}.people WHERE user_id = ANY (%s)
+
+-- name: truth
+-- Which of these posts still are, and the school of each of these people.
+SELECT ARRAY(SELECT id FROM posts WHERE id = ANY (%(posts)s::text[])),
+       (SELECT json_object_agg(id, "schoolId") FROM users WHERE id = ANY (%(users)s::text[]))
+
+-- name: without_limit
+-- Old facts are kept by column; a person is erased there too, however many rows have to be opened for it.
+SELECT set_config('timescaledb.max_tuples_decompressed_per_dml_transaction', '0', true)
+
+-- name: is_webassembly
+-- That build knows no COPY.
+SELECT version() ~ 'Emscripten'
+
+-- name: watermark
+-- Up to here a continuous aggregate is materialised; from here on it is counted from the facts.
+SELECT c.user_view_name, extract(epoch FROM _timescaledb_functions.to_timestamp(
+           _timescaledb_functions.cagg_watermark(c.mat_hypertable_id)))::float8
+  FROM _timescaledb_catalog.continuous_agg c WHERE c.user_view_schema = '{schema}'
+
+-- name: kind
+-- What the tables were made for.
+SELECT kind FROM {schema}.made

@@ -1,4 +1,4 @@
-"""PostgreSQL and Valkey for one benchmark, in a folder of their own, with the settings of production (durable)."""
+"""The servers of one benchmark, in a folder of their own, with the settings of production (durable)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from app import wiring
-from app.stack.ports import free_ports
+from app.stack.ports import HOST, free_ports
 from app.stack.postgres import Postgres
-from app.stack.process import Process
+from app.stack.process import Process, Server
+from app.stack.typesense import Typesense
 from app.stack.valkey import Valkey
+from runtime.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +40,75 @@ class Servers:
         return self.valkey.url()
 
 
+@dataclass(frozen=True, slots=True)
+class SearchServers:
+    """The truth and an empty Typesense."""
+
+    postgres: Postgres
+    typesense: Typesense
+
+    @property
+    def settings(self) -> Settings:
+        """How search reaches both."""
+        return Settings(
+            database_url=self.postgres.url(),
+            typesense_host=HOST,
+            typesense_port=self.typesense.port,
+            typesense_api_key=SecretStr(self.typesense.api_key),
+        )
+
+
 @contextmanager
 def servers() -> Iterator[Servers]:
-    """Start both, migrate, stop and delete at the end."""
+    """PostgreSQL, migrated, and Valkey; stopped and deleted at the end."""
+    with _folder() as folder:
+        postgres_port, valkey_port = free_ports(2)
+        made = Servers(_postgres(folder, postgres_port), Valkey(folder, valkey_port), folder)
+        with _running(made.postgres, made.valkey):
+            made.postgres.create_database()
+            wiring.migrate(made.database_url)
+            yield made
+
+
+@contextmanager
+def search_servers() -> Iterator[SearchServers]:
+    """PostgreSQL, migrated, and Typesense; stopped and deleted at the end."""
+    with _folder() as folder:
+        postgres_port, port, peering = free_ports(3)
+        typesense = Typesense(folder, port, peering, secrets.token_hex(16))
+        made = SearchServers(_postgres(folder, postgres_port), typesense)
+        with _running(made.postgres, made.typesense):
+            made.postgres.create_database()
+            wiring.migrate(made.postgres.url())
+            yield made
+
+
+def _postgres(folder: Path, port: int) -> Postgres:
+    extra = {"max_wal_size": "8GB", "checkpoint_timeout": "30min", "max_slot_wal_keep_size": "-1"}
+    return Postgres(folder, port, secrets.token_hex(16), extra)
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="stunity-bench-"))
     folder.chmod(0o755)  # PostgreSQL under root runs as somebody else
-    postgres_port, valkey_port = free_ports(2)
-    extra = {"max_wal_size": "8GB", "checkpoint_timeout": "30min", "max_slot_wal_keep_size": "-1"}
-    made = Servers(
-        Postgres(folder, postgres_port, secrets.token_hex(16), extra), Valkey(folder, valkey_port), folder
-    )
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _running(*servers: Server) -> Iterator[None]:
     processes = []
     try:
-        for server in (made.postgres, made.valkey):
+        for server in servers:
             server.prepare()
             process = Process(server)
             processes.append(process)
             process.start()
             process.wait_ready()
-        made.postgres.create_database()
-        wiring.migrate(made.database_url)
-        yield made
+        yield
     finally:
         for process in processes:
             process.kill()
-        shutil.rmtree(folder, ignore_errors=True)

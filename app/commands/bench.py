@@ -17,6 +17,7 @@ def register(app: typer.Typer) -> None:
     group.command("latency")(latency)
     group.command("embed")(embed)
     group.command("capture")(capture)
+    group.command("search")(search)
     app.add_typer(group, name="bench")
 
 
@@ -79,6 +80,28 @@ def embed(
     logs.configure("WARNING")
     result = bench.measure(texts=texts, threads=threads, rounds=rounds, say=Console(stderr=True).print)
     publish("embed", result, as_json=as_json)
+
+
+def search(
+    quality: Annotated[
+        bool, typer.Option("--quality", help="How well it finds, by labelled questions, instead of how fast.")
+    ] = False,
+    posts: Annotated[
+        int | None, typer.Option(min=100, help="Size of the network; 100,000, or 1,000 for --quality.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Recall of every way to index, by labelled questions in Khmer and English."""
+    import asyncio
+
+    from app.bench.quality.measure import measure
+    from app.bench.report import publish
+    from app.bench.servers import search_servers
+
+    console = Console(stderr=True)
+    with search_servers() as on:
+        result = asyncio.run(measure(on, posts=posts or 1_000, say=console.print))
+    publish("search-quality", result, as_json=as_json)
 
 
 def capture(

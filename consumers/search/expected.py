@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from consumers.search.schema import Document, Kind, token
+from consumers.search.sounds import index_sounds
 from consumers.search.tags import canonical, spellings
 from consumers.search.text import index_words
 
@@ -42,13 +43,18 @@ def expected(kind: Kind, row: Row) -> Document:
         "popularity": row["weight"] if kind == "users" else _magnitude(row["weight"]),
         _SORT[kind]: row["sort"],
     }
+    names = _names(row) if kind != "clubs" else ""
+    heard = (row["username"], row["body"]) if kind == "users" else (row["title"], _read(row["body"]))
+    document["sounds"] = index_sounds(*heard, names)
     if kind != "users":
         document |= {"title": index_words(row["title"]), "content": index_words(_read(row["body"]))}
-        document["tags"] = [name for name in dict.fromkeys(canonical(tag) for tag in row["tags"] or ()) if name]
+        document["tags"] = [
+            name for name in dict.fromkeys(canonical(tag) for tag in row["tags"] or ()) if name
+        ]
     else:
         document |= {"username": index_words(row["username"]), "about": index_words(row["body"])}
     if kind != "clubs":
-        document |= {"names": _names(row), "owner": token(row["owner"])}
+        document |= {"names": _few_words(names), "owner": token(row["owner"])}
     if kind != "courses":
         document["school"] = token(row["school"]) if row["school"] is not None else ""
     return document
@@ -83,9 +89,7 @@ def _names(row: Row) -> str:
     """Family name first and last, in both scripts."""
     first, last = row["first"] or "", row["last"] or ""
     latin_first, latin_last = row["latin_first"] or "", row["latin_last"] or ""
-    return _few_words(
-        f"{last} {first} · {first} {last} · {latin_last} {latin_first} · {latin_first} {latin_last}"
-    )
+    return f"{last} {first} · {first} {last} · {latin_last} {latin_first} · {latin_first} {latin_last}"
 
 
 def _tag_text(tags: Iterable[str]) -> str:

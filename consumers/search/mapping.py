@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from consumers.search.schema import EVERYBODY, Document, Kind, token
+from consumers.search.sounds import index_sounds
 from consumers.search.tags import canonical, spellings
 from consumers.search.text import index_words
 
@@ -37,13 +38,15 @@ def _post(row: Row) -> Document | None:
     if not row["authorActive"]:
         return None
     tags = row["topicTags"] or ()
+    title, content = row["title"] or "", plain(f"{row['content']}\n{row['repostComment'] or ''}")
     return {
         **_identity(row),
         "audience": _audience(row["visibility"], row["schoolId"], row["authorId"]),
-        "title": index_words(row["title"] or ""),
+        "title": index_words(title),
         "tagWords": _tag_words(tags),
-        "names": _names(row),
-        "content": index_words(plain(f"{row['content']}\n{row['repostComment'] or ''}")),
+        "names": _short_words(_names(row)),
+        "content": index_words(content),
+        "sounds": index_sounds(title, content, _names(row)),
         "tags": _tags(tags),
         "postType": row["postType"],
         "school": _school(row),
@@ -55,13 +58,16 @@ def _post(row: Row) -> Document | None:
 def _user(row: Row) -> Document | None:
     if not row["active"] or row["profileVisibility"] not in {"PUBLIC", "SCHOOL", "CLASS"}:
         return None
+    username = row["username"] or ""
+    about = " · ".join(filter(None, (row["headline"], row["professionalTitle"])))
     return {
         **_identity(row),
         "audience": _audience(row["profileVisibility"], row["schoolId"], row["id"]),
-        "names": _names(row),
-        "username": index_words(row["username"] or ""),
+        "names": _short_words(_names(row)),
+        "username": index_words(username),
         "tagWords": _tag_words([*(row["interests"] or ()), *(row["skills"] or ())]),
-        "about": index_words(" · ".join(filter(None, (row["headline"], row["professionalTitle"])))),
+        "about": index_words(about),
+        "sounds": index_sounds(username, about, _names(row)),
         "role": row["role"],
         "school": _school(row),
         "owner": token(row["id"]),
@@ -73,13 +79,14 @@ def _club(row: Row) -> Document | None:
     if not row["isActive"]:
         return None
     tags = row["tags"] or ()
-    about = (row["description"], row["category"], row["subject"])
+    content = plain("\n".join(filter(None, (row["description"], row["category"], row["subject"]))))
     return {
         **_identity(row),
         "audience": _club_audience(row),
         "title": index_words(row["name"]),
         "tagWords": _tag_words([*tags, *filter(None, (row["category"], row["subject"]))]),
-        "content": index_words(plain("\n".join(filter(None, about)))),
+        "content": index_words(content),
+        "sounds": index_sounds(row["name"], content),
         "tags": _tags(tags),
         "clubType": row["clubType"],
         "school": _school(row),
@@ -90,13 +97,16 @@ def _club(row: Row) -> Document | None:
 def _course(row: Row) -> Document:
     tags = row["tags"] or ()
     own = personal_audience(row["instructorId"])
+    title = _translated(row["title"], row["titleTranslations"])
+    content = plain(_translated(row["description"], row["descriptionTranslations"]))
     return {
         **_identity(row),
         "audience": [EVERYBODY, own] if row["isPublished"] else [own],
-        "title": index_words(_translated(row["title"], row["titleTranslations"])),
+        "title": index_words(title),
         "tagWords": _tag_words([*tags, row["category"]]),
-        "names": _names(row),
-        "content": index_words(plain(_translated(row["description"], row["descriptionTranslations"]))),
+        "names": _short_words(_names(row)),
+        "content": index_words(content),
+        "sounds": index_sounds(title, content, _names(row)),
         "tags": _tags(tags),
         "level": row["level"],
         "owner": token(row["instructorId"]),
@@ -167,7 +177,7 @@ def _names(row: Row) -> str:
     orders = [
         f"{a or ''} {b or ''}" for first, last in (khmer, latin) for a, b in ((last, first), (first, last))
     ]
-    return _short_words(" · ".join(orders))
+    return " · ".join(orders)
 
 
 def _tags(tags: Iterable[str]) -> list[str]:

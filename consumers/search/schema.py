@@ -29,8 +29,8 @@ def _field(name: str, kind: str, **options: Any) -> dict[str, Any]:
     return {"name": name, "type": kind, **options}
 
 
-#: In every collection: who may find the document, and when the row was made.
-_COMMON: Final = (_field("audience", "string[]"), _field("createdAt", "int64"))
+#: In every collection: who may find the document, when the row was made, what its texts sound like.
+_COMMON: Final = (_field("audience", "string[]"), _field("createdAt", "int64"), _field("sounds", "string"))
 
 _FIELDS: Final[dict[Kind, tuple[dict[str, Any], ...]]] = {
     "posts": (
@@ -93,6 +93,8 @@ SUGGEST_BY: Final[dict[Kind, tuple[tuple[str, int], ...]]] = {
     "clubs": (("title", 1),),
     "courses": (("title", 1),),
 }
+#: Where to look when nothing is spelled like the question.
+SOUNDS_BY: Final = (("sounds", 1),)
 SORT_BY: Final = "_text_match:desc,popularity:desc,createdAt:desc"
 
 _PLAIN_ID: Final = re.compile(r"[a-z0-9]{1,60}")

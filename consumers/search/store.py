@@ -156,7 +156,10 @@ class Typesense:
 
     async def search(self, searches: Sequence[Mapping[str, Any]]) -> list[Hits]:
         """Several searches in one round trip, answered in the same order."""
-        answer = await self._json("POST", "/multi_search", content=orjson.dumps({"searches": list(searches)}))
+        body = orjson.dumps({"searches": list(searches)})
+        answer = await self._json(
+            "POST", "/multi_search", params={"limit_multi_searches": len(searches)}, content=body
+        )
         return [_hits(result) for result in answer["results"]]
 
     async def _json(self, method: str, path: str, **options: Any) -> Any:

@@ -54,11 +54,20 @@ _FOLDED: Final[dict[int, str]] = {
 }
 #: Subscript DA and TA look alike and are typed for each other.
 _SUBSCRIPT: Final = re.compile(r"\u17d2[\u1780-\u17b3]")
+#: Written or left out as people like: `ទូរសព្ទ`, `ទូរស័ព្ទ`.
+_OPTIONAL: Final = "\u17d0"
 _TWO_PART_VOWELS: Final = {"\u17c1\u17b6": "\u17c4", "\u17c1\u17b8": "\u17be"}
+
+
+#: Names of programming languages that would be a single letter.
+_SIGNED: Final = re.compile(r"(?<![A-Za-z0-9])([CFcf])(\+\+|#)(?![A-Za-z0-9+#])")
+_SIGNS: Final = {"++": "plusplus", "#": "sharp"}
 
 
 def normalise(text: str) -> str:
     """Compatibility forms, accents, digits of all scripts and invisible characters made one; case is kept."""
+    if "++" in text or "#" in text:
+        text = _SIGNED.sub(lambda match: match[1] + _SIGNS[match[2]], text)
     if text.isascii():
         return text
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKD", text).translate(_FOLDED))
@@ -76,21 +85,27 @@ def clusters(run: str) -> list[str]:
 
 
 def index_words(text: str) -> str:
-    """The words under which a text is found, separated by spaces, in the order of the text."""
+    """The words under which a text is found, separated by spaces, in the order of the text.
+
+    The pairs of a stretch of Khmer are an unbroken chain, spaces in it or not; the clusters that end its runs come
+    last, for questions of one cluster.
+    """
     out: list[str] = []
+    ends: list[str] = []
     previous: tuple[str, int] | None = None
     source = normalise(text)
     for run, khmer, start, end in runs(source):
         if khmer:
-            parts = clusters(run)
+            parts = _told_apart(run)
             if previous and parts and source[previous[1] : start].isspace():
                 out.append(previous[0] + parts[0])  # a space inside a Khmer compound separates nothing
-            out += _pairs(parts) + parts[-1:]
+            out += _pairs(parts)
+            ends += parts[-1:]
             previous = (parts[-1], end) if parts else None
         else:
             out += _latin(run)
             previous = None
-    return " ".join(out)
+    return " ".join([*out, *ends])
 
 
 def query_words(text: str) -> list[str]:
@@ -101,7 +116,7 @@ def query_words(text: str) -> list[str]:
     words: list[str] = []
     single: list[str] = []
     for run, khmer, _, _ in runs(normalise(text)):
-        parts = clusters(run) if khmer else [run.casefold()[:MAX_WORD]]
+        parts = _told_apart(run) if khmer else [run.casefold()[:MAX_WORD]]
         if khmer and len(parts) > 1:
             words += _pairs(parts)
         elif khmer:
@@ -109,6 +124,13 @@ def query_words(text: str) -> list[str]:
         else:
             words += parts
     return _few([*words, *single])
+
+
+def chains(text: str) -> list[list[str]]:
+    """The pairs of each Khmer run of a query, which stand one after another in a text that has it."""
+    return [
+        pairs for run, khmer, _, _ in runs(normalise(text)) if khmer and (pairs := _pairs(_told_apart(run)))
+    ]
 
 
 def terms(text: str) -> list[str]:
@@ -130,6 +152,12 @@ def fold(text: str) -> str:
 def is_khmer(term: str) -> bool:
     """Whether a term of `terms` is Khmer."""
     return "\u1780" <= term[:1] <= "\u17b3"
+
+
+def _told_apart(run: str) -> list[str]:
+    """The clusters of a run as far as the index tells them apart."""
+    parts = clusters(run)
+    return [part.replace(_OPTIONAL, "") for part in parts] if _OPTIONAL in run else parts
 
 
 def _pairs(parts: list[str]) -> list[str]:

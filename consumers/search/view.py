@@ -1,9 +1,8 @@
 """The read side in Typesense: ranked keys for a viewer.
 
 What they look like, and whether they may be seen after all, is read from PostgreSQL in `hydrate.py`; where Typesense
-does not answer, `fallback.py` does.
-Texts are asked for in the form of `text.py`; filters are made of tokens (`visible.py`). Counts of hits stay inside:
-the index may be behind, so a number of it is nothing to show.
+does not answer, `fallback.py` does. How a question is put is `asking.py`, in the form of `text.py`; filters are made
+of tokens (`visible.py`). Counts of hits stay inside: the index may be behind, so a number of it is nothing to show.
 """
 
 from __future__ import annotations
@@ -11,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from consumers.search import schema
+from consumers.search import asking, schema
+from consumers.search.asking import Question
 from consumers.search.request import PostQuery
 from consumers.search.schema import Kind, token
 from consumers.search.store import Typesense
@@ -40,14 +40,19 @@ class SearchView:
         Raises:
             Retryable: Typesense is away, or has no collections yet.
         """
-        words = query_words(query.search or "")
-        if not words:
+        text = query.search or ""
+        exact = asking.exactly(text)
+        if exact is None:
             return []
-        search = self._search("posts", words, scope, filters=_post_filters(query, until))
+        filters = _post_filters(query, until)
+        search = self._search("posts", exact, scope, filters=filters)
         pages = _pages(first, count)
         answers = await self._store.search(
             [{**search, "page": page, "per_page": size} for page, size in pages]
         )
+        if not answers[0].found:
+            found = await self._leniently(["posts"], text, scope, filters=filters)
+            return found["posts"][first : first + count]
         start = (pages[0][0] - 1) * pages[0][1]
         keys = [hit["key"] for answer in answers for hit in answer.documents]
         return keys[first - start : first - start + count]
@@ -55,12 +60,20 @@ class SearchView:
     async def search(
         self, kinds: Sequence[Kind], text: str, scope: Scope, clubs: Sequence[str], limit: int
     ) -> dict[Kind, list[str]]:
-        """Keys of the best hits of several collections, in one round trip.
+        """Keys of the best hits of several collections, in one round trip; more when nothing is spelled like that.
 
         Raises:
             Retryable: Typesense is away, or has no collections yet.
         """
-        return await self._several(kinds, text, scope, clubs, limit, schema.QUERY_BY)
+        exact = asking.exactly(text)
+        if exact is None:
+            return {kind: [] for kind in kinds}
+        searches = [{**self._search(kind, exact, scope, clubs=clubs), "per_page": limit} for kind in kinds]
+        found = dict(zip(kinds, await self._keys(searches), strict=True))
+        if any(found.values()):
+            return found
+        found = await self._leniently(kinds, text, scope, clubs=clubs)
+        return {kind: keys[:limit] for kind, keys in found.items()}
 
     async def suggest(
         self, text: str, scope: Scope, clubs: Sequence[str], limit: int
@@ -70,41 +83,57 @@ class SearchView:
         Raises:
             Retryable: Typesense is away, or has no collections yet.
         """
-        return await self._several(schema.KINDS, text, scope, clubs, limit, schema.SUGGEST_BY)
+        words = query_words(text)
+        if not words:
+            return {kind: [] for kind in schema.KINDS}
+        begun = Question({"q": " ".join(words)})
+        searches = [
+            self._search(kind, begun, scope, clubs=clubs, fields=schema.SUGGEST_BY[kind])
+            for kind in schema.KINDS
+        ]
+        answers = await self._keys([{**one, "per_page": limit} for one in searches])
+        return dict(zip(schema.KINDS, answers, strict=True))
 
-    async def _several(
+    async def _leniently(
         self,
         kinds: Sequence[Kind],
         text: str,
         scope: Scope,
-        clubs: Sequence[str],
-        limit: int,
-        fields: dict[Kind, tuple[tuple[str, int], ...]],
+        *,
+        clubs: Sequence[str] = (),
+        filters: Sequence[str] = (),
     ) -> dict[Kind, list[str]]:
-        words = query_words(text)
-        if not words:
-            return {kind: [] for kind in kinds}
-        searches = [self._search(kind, words, scope, clubs=clubs, fields=fields[kind]) for kind in kinds]
-        answers = await self._store.search([{**one, "per_page": limit} for one in searches])
-        return {
-            kind: [hit["key"] for hit in answer.documents]
-            for kind, answer in zip(kinds, answers, strict=True)
-        }
+        """What is nearly like the question; a second round trip, and a third when that has nothing either."""
+        alike, partly = asking.leniently(text)
+        for questions, merge in ((alike, asking.in_turn), (partly, asking.by_agreement)):
+            searches = [
+                self._search(kind, one, scope, clubs=clubs, filters=filters)
+                for kind in kinds
+                for one in questions
+            ]
+            answers = await self._keys([{**one, "per_page": asking.LENIENT_HITS} for one in searches])
+            size = len(questions)
+            found = {kind: merge(answers[at * size : (at + 1) * size]) for at, kind in enumerate(kinds)}
+            if any(found.values()):
+                return found
+        return {kind: [] for kind in kinds}
+
+    async def _keys(self, searches: Sequence[dict[str, Any]]) -> list[list[str]]:
+        return [[hit["key"] for hit in answer.documents] for answer in await self._store.search(searches)]
 
     def _search(
         self,
         kind: Kind,
-        words: Sequence[str],
+        question: Question,
         scope: Scope,
         *,
         clubs: Sequence[str] = (),
         filters: Sequence[str] = (),
         fields: tuple[tuple[str, int], ...] | None = None,
     ) -> dict[str, Any]:
-        fields = fields or schema.QUERY_BY[kind]
+        fields = schema.SOUNDS_BY if question.sounds else fields or schema.QUERY_BY[kind]
         return {
             "collection": schema.alias(self._prefix, kind),
-            "q": " ".join(words),
             "query_by": ",".join(name for name, _ in fields),
             "query_by_weights": ",".join(str(weight) for _, weight in fields),
             "filter_by": " && ".join([filter_by(kind, scope, clubs), *filters]),
@@ -113,6 +142,7 @@ class SearchView:
             "highlight_fields": "none",
             "highlight_full_fields": "none",
             "search_cutoff_ms": _CUTOFF_MS,
+            **question.parameters,
         }
 
 

@@ -87,6 +87,8 @@ def test_normalising_and_folding_twice_is_normalising_and_folding_once(text: str
         ("etat", "l'État"),
         ("calcul", "Calculus revision"),
         ("គ", "គណិតវិទ្យា"),
+        ("C++", "pointers in C++, not in C"),
+        ("ទូរសព្ទ", "តាមទូរស័ព្ទដៃ"),
         ("frac", r"$\frac{dy}{dx}$"),
     ],
 )

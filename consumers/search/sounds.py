@@ -1,0 +1,128 @@
+"""What a word roughly sounds like, so that it is found however it was misspelt: `sounds` of a document. Pure.
+
+A Latin word becomes its consonants, letters that are confused made one: `fotografy` and `photography` are `ftgrf`.
+A run of Khmer becomes overlapping triples of its consonants, without vowels and signs, the two series made one;
+once with subscripts (forgives vowels), once without (forgives missing and wrong subscripts as well). Asked only when
+nothing is spelled like the question; words as they are spelled are `text.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
+
+from consumers.search.text import clusters, normalise, runs
+
+#: Shorter words sound like too many others.
+_LEAST_LETTERS: Final = 4
+_LEAST_CODE: Final = 2
+_SHORT: Final = 120
+
+_LATIN: Final = (
+    (re.compile(r"^(?:kn|gn|pn)"), "n"),
+    (re.compile(r"^wr"), "r"),
+    (re.compile(r"^ps"), "s"),
+    (re.compile(r"ph"), "f"),
+    (re.compile(r"gh"), "g"),
+    (re.compile(r"sch|tch|ch|ck|qu?|c"), "k"),
+    (re.compile(r"[zx]"), "s"),
+    (re.compile(r"[wv]"), "v"),
+    (re.compile(r"j"), "g"),
+)
+_INITIAL_VOWEL: Final = re.compile(r"^[aeiouy]+")
+_MUTE: Final = re.compile(r"[aeiouyh]")
+_DOUBLED: Final = re.compile(r"(.)\1+")
+
+#: The consonants of both series under one letter each.
+_FAMILIES: Final = {
+    "k": "កគ", "q": "ខឃ", "g": "ង", "c": "ចជ", "x": "ឆឈ", "j": "ញ", "d": "ដឌតទ", "t": "ឋឍថធ", "n": "ណន", "b": "បព",
+    "p": "ផភ", "m": "ម", "y": "យ", "r": "រ", "l": "លឡ", "v": "វ", "s": "សឝឞ", "h": "ហ", "a": "អ",
+    "r ": "ឫឬ", "l ": "ឭឮ", "a ": "ឥឦឧឨឩឪឯឰឱឳ",
+}  # fmt: skip
+_LETTER: Final = {letter: name[0] for name, letters in _FAMILIES.items() for letter in letters}
+_NASAL: Final = "\u17c6"
+_COENG: Final = "\u17d2"
+
+
+def index_sounds(*texts: str) -> str:
+    """The sounds under which a document with these texts is found."""
+    return " ".join(filter(None, (_short(text) if len(text) < _SHORT else _sounds(text) for text in texts)))
+
+
+def query_sounds(text: str, *, subscripts: bool) -> list[list[str]]:
+    """What to ask for: the chain of each word, every one of which has to be there; empty when too little is left."""
+    source = normalise(text)
+    chains = [[code] for word in _latin_words(source) if (code := _code(word))]
+    for run in _joined(source):
+        letters = _with_subscripts(run) if subscripts else _without_subscripts(run)
+        if triples := _triples("1" if subscripts else "2", letters):
+            chains.append(triples)
+    return chains
+
+
+def _sounds(text: str) -> str:
+    source = normalise(text)
+    latin = dict.fromkeys(filter(None, map(_code, _latin_words(source))))
+    khmer: list[str] = []
+    for run in _joined(source):
+        khmer += _triples("1", _with_subscripts(run))
+        khmer += _triples("2", _without_subscripts(run))
+    return " ".join([*latin, *khmer])
+
+
+@lru_cache(maxsize=16_384)
+def _short(text: str) -> str:
+    """Names come again and again."""
+    return _sounds(text)
+
+
+@lru_cache(maxsize=65_536)
+def _code(word: str) -> str:
+    if len(word) < _LEAST_LETTERS or not word.isascii() or not word.isalpha():
+        return ""
+    code = word
+    for pattern, replacement in _LATIN:
+        code = pattern.sub(replacement, code)
+    begins = "a" if _INITIAL_VOWEL.match(code) else ""
+    code = _DOUBLED.sub(r"\1", begins + _MUTE.sub("", code))
+    return code if len(code) >= _LEAST_CODE else ""
+
+
+def _latin_words(source: str) -> Iterator[str]:
+    return (run.casefold() for run, khmer, _, _ in runs(source) if not khmer)
+
+
+def _joined(source: str) -> Iterator[list[str]]:
+    """The clusters of each stretch of Khmer, whatever spaces are in it."""
+    stretch: list[str] = []
+    end = 0
+    for run, khmer, start, stop in runs(source):
+        if not khmer or (stretch and not source[end:start].isspace()):
+            if stretch:
+                yield stretch
+            stretch = []
+        if khmer:
+            stretch = stretch + clusters(run)
+            end = stop
+    if stretch:
+        yield stretch
+
+
+@lru_cache(maxsize=16_384)
+def _consonants(cluster: str) -> str:
+    letters = "".join(_LETTER.get(char, "") for char in cluster)
+    return f"{letters}m" if _NASAL in cluster else letters
+
+
+def _with_subscripts(parts: list[str]) -> str:
+    return _DOUBLED.sub(r"\1", "".join(map(_consonants, parts)))
+
+
+def _without_subscripts(parts: list[str]) -> str:
+    return "".join(_LETTER.get(part[0], "") for part in parts)
+
+
+def _triples(mark: str, letters: str) -> list[str]:
+    return [f"{mark}{letters[at : at + 3]}" for at in range(len(letters) - 2)]

@@ -1,14 +1,16 @@
 """Stream entries: an event, or a control entry of the relay, as the text fields of one Redis stream entry.
 
-    every entry  n  dense number within its stream: a reader sees a hole
-    event        i outbox id   x xid8   o occurred_at as PostgreSQL prints it in UTC   t type   k key
+    event        m "<n> <i> <x> <o> <t> <k>": dense number within the stream (a reader sees a hole), outbox id, xid8,
+                 occurred_at as PostgreSQL prints it in UTC (two words), type, key (may hold spaces)
                  d data (JSON)   h headers (JSON, left out when empty)
-    control      c = marker | gap | end
+    control      n dense number, as above   c = marker | gap | end
       marker     u marker number, the same on all streams   s pg_snapshot: all it sees is published before this entry
                  q settled: stream position up to which every entry is visible in s   w unix ms when s was taken
       gap        Redis lost entries that cannot be sent again: read the log instead
       end        e the next epoch: this stream is finished
 
+What is short stands in one field because each field costs: Redis takes a quarter of a microsecond more for every one
+that it writes to its append-only file, and a reader has to parse it.
 The topic is not repeated in an entry: it is in the stream's key and follows from the type. The relay decides what is
 sent (outbox/relay/), the engine what to do with it (consumers/engine/).
 """
@@ -18,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -28,6 +30,17 @@ from schemas.registry import REGISTRY
 from schemas.topics import topic_of
 
 Fields = Mapping[bytes, bytes]
+
+
+class Head(NamedTuple):
+    """An event without its payload, each part as text."""
+
+    number: bytes
+    id: bytes
+    xid: bytes
+    occurred_at: bytes
+    type: bytes
+    key: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +70,10 @@ Entry = Event | Marker | Gap | End
 
 def encode(entry: Entry, n: int) -> dict[bytes, bytes]:
     """The fields of a stream entry, numbered `n`."""
+    if isinstance(entry, Event):
+        return _encode_event(entry, n)
     fields = {b"n": b"%d" % n}
     match entry:
-        case Event():
-            fields |= _encode_event(entry)
         case Marker():
             fields |= {
                 b"c": b"marker",
@@ -99,35 +112,41 @@ def number(fields: Fields) -> int:
         MalformedEvent: the entry has none.
     """
     try:
-        return int(fields[b"n"])
+        return int(fields[b"m"].partition(b" ")[0] if b"m" in fields else fields[b"n"])
     except (KeyError, ValueError):
         raise MalformedEvent("stream entry without a number") from None
 
 
-def _encode_event(event: Event) -> dict[bytes, bytes]:
-    fields = {
-        b"i": b"%d" % event.id,
-        b"x": b"%d" % event.xid,
-        b"o": _print_time(event.occurred_at),
-        b"t": event.type.encode(),
-        b"k": event.key.encode(),
-        b"d": orjson.dumps(event.data),
-    }
+def head(fields: Fields) -> Head:
+    """The short parts of an event, cheaply: for whoever only counts or looks for a key.
+
+    Raises:
+        KeyError: it is a control entry.
+        ValueError: it cannot be read.
+    """
+    n, i, x, day, time, t, k = fields[b"m"].split(b" ", 6)
+    return Head(n, i, x, day + b" " + time, t, k)
+
+
+def _encode_event(event: Event, n: int) -> dict[bytes, bytes]:
+    parts = (n, event.id, event.xid, _print_time(event.occurred_at), event.type.encode(), event.key.encode())
+    fields = {b"m": b"%d %d %d %s %s %s" % parts, b"d": orjson.dumps(event.data)}
     if event.headers:
         fields[b"h"] = orjson.dumps(event.headers)
     return fields
 
 
 def _decode_event(fields: Fields) -> Event:
-    event_type = fields[b"t"].decode()
+    parts = head(fields)
+    event_type = parts.type.decode()
     headers = fields.get(b"h")
     event = Event(
-        id=int(fields[b"i"]),
-        xid=int(fields[b"x"]),
-        occurred_at=datetime.fromisoformat(fields[b"o"].decode()),
+        id=int(parts.id),
+        xid=int(parts.xid),
+        occurred_at=datetime.fromisoformat(parts.occurred_at.decode()),
         topic=topic_of(event_type),
         type=event_type,
-        key=fields[b"k"].decode(),
+        key=parts.key.decode(),
         data=_json_object(fields[b"d"]),
         headers=_json_object(headers) if headers else {},
     )

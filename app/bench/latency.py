@@ -22,6 +22,7 @@ from consumers.feeds import schema as feeds
 from consumers.search.schema import token
 from runtime.postgres import Connection, connect, fetch_rows
 from runtime.redis import open_client
+from schemas import wire
 
 _GRACE: Final = 20.0
 _AUTHORS: Final = """
@@ -156,7 +157,7 @@ async def _stream(client: redis.asyncio.Redis) -> Look:
         nonlocal position
         entries: Any = await client.xrange(newest, min=b"(" + position)
         for position, fields in entries:  # noqa: B007 - the last one is where the next look begins
-            seen.add(fields.get(b"k", b"").decode())
+            seen.add(wire.head(fields).key.decode() if b"m" in fields else "")
         return seen & set(posts)
 
     return look

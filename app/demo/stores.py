@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from runtime.auth import issue
 from runtime.errors import ConfigurationError
 from runtime.postgres import Connection
+from schemas import wire
 
 _PEOPLE: Final = """
 SELECT id, role::text, "schoolId" AS school_id, "schoolAccessVersion" AS version FROM users
@@ -75,7 +76,7 @@ async def in_stream(client: redis.asyncio.Redis, streams: list[str], post_id: st
     """Whether one of the newest entries of the post streams is about this post."""
     for stream in streams:
         entries: Any = await client.xrevrange(stream, count=50)
-        if any(fields.get(b"k") == post_id.encode() for _, fields in entries):
+        if any(b"m" in fields and wire.head(fields).key == post_id.encode() for _, fields in entries):
             return True
     return False
 

@@ -13,6 +13,8 @@ import httpx
 import psycopg
 import redis
 
+from schemas import wire
+
 _ACTIVE_AUTHOR = """
 SELECT p.id FROM posts p JOIN users a ON a.id = p."authorId" WHERE a."isActive" AND a."accountSuspendedAt" IS NULL
 """
@@ -77,9 +79,9 @@ class Stores:
             for stream in client.scan_iter(f"stunity:{epoch[0]}:*:{{*}}", _type="stream", count=5000):
                 numbers = []
                 for _, fields in client.xrange(stream):
-                    numbers.append(int(fields[b"n"]))
-                    if b"i" in fields:
-                        found[int(fields[b"i"])] += 1
+                    numbers.append(wire.number(fields))
+                    if b"m" in fields:
+                        found[int(wire.head(fields).id)] += 1
                 assert numbers == list(range(1, len(numbers) + 1)), f"{stream!r} is not numbered densely"
         return found
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from outbox.relay.position import Position
+from schemas import wire
 from schemas.topics import TOPICS
 from tests.support.relay import Streams
 
@@ -67,8 +68,8 @@ def _events(streams: Streams, epoch: int, partitions: int) -> list[tuple[Positio
             raw: Any = streams.client.xrange(streams.key(topic, p, epoch))
             for place, fields in raw:
                 if b"c" not in fields:
-                    texts = [fields[name].decode() for name in (b"i", b"x", b"o")]
-                    texts += [topic, *(fields[name].decode() for name in (b"t", b"k", b"d"))]
+                    _, *before, kind, key = (part.decode() for part in wire.head(fields))
+                    texts = [*before, topic, kind, key, fields[b"d"].decode()]
                     found.append((Position.parse(place), (*texts, fields.get(b"h", b"{}").decode())))
     return found
 

@@ -29,3 +29,15 @@ local function counters(from)
   for i = from, #ARGV do fields[#fields + 1] = 'n:' .. ARGV[i] end
   return fields, call('HMGET', KEYS[1], unpack(fields))
 end
+
+-- The dense number of an entry, and of an event its outbox id (schemas/wire.py).
+local function head_of(entry)
+  local values = entry[2]
+  for i = 1, #values, 2 do
+    if values[i] == 'n' then return tonumber(values[i + 1]) end
+    if values[i] == 'm' then
+      local number, event = string.match(values[i + 1], '^(%d+) (%d+) ')
+      return tonumber(number), event
+    end
+  end
+end

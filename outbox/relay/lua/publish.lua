@@ -51,12 +51,7 @@ local function passed_over(topic, id, event)
   if behind(id, edge.top) then return false end
   local entry = call('XRANGE', stream[topic], id, id)[1]
   if entry then
-    local values = entry[2]
-    local there, number
-    for i = 1, #values, 2 do
-      if values[i] == 'i' then there = values[i + 1] end
-      if values[i] == 'n' then number = tonumber(values[i + 1]) end
-    end
+    local number, there = head_of(entry)
     if there == event then
       if number > n[topic] then n[topic], touched[topic] = number, true end
       skipped = skipped + 1
@@ -81,10 +76,11 @@ while at <= size do
   elseif not (skipping and passed_over(topic, id, i)) then
     local number = n[topic] + 1
     n[topic], touched[topic] = number, true
+    local m = number .. ' ' .. i .. ' ' .. x .. ' ' .. o .. ' ' .. t .. ' ' .. k
     if h == '{}' then
-      call('XADD', key, id, 'n', number, 'i', i, 'x', x, 'o', o, 't', t, 'k', k, 'd', d)
+      call('XADD', key, id, 'm', m, 'd', d)
     else
-      call('XADD', key, id, 'n', number, 'i', i, 'x', x, 'o', o, 't', t, 'k', k, 'd', d, 'h', h)
+      call('XADD', key, id, 'm', m, 'd', d, 'h', h)
     end
     appended = appended + 1
   end

@@ -20,11 +20,8 @@ for i = 2, #KEYS do
       if info[j] == 'last-generated-id' then top = info[j + 1] end
     end
     local last = not known[i - 1] and call('XREVRANGE', KEYS[i], '+', '-', 'COUNT', 1)[1]
-    if last then
-      for j = 1, #last[2], 2 do
-        if last[2][j] == 'n' then call('HSET', KEYS[1], fields[i - 1], last[2][j + 1]) end
-      end
-    end
+    local number = last and head_of(last)
+    if number then call('HSET', KEYS[1], fields[i - 1], number) end
   end
   reply[#reply + 1] = top
 end

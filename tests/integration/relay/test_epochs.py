@@ -344,5 +344,6 @@ def contents(streams: Streams) -> list[tuple[str, dict[bytes, bytes]]]:
         raw: Any = streams.client.xrange(streams.key(topic, epoch=1))
         for _, fields in raw:
             if b"c" not in fields:
-                found.append((topic, {name: value for name, value in fields.items() if name != b"n"}))
+                unnumbered = fields[b"m"].partition(b" ")[2]
+                found.append((topic, {**fields, b"m": unnumbered}))
     return found

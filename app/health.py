@@ -12,8 +12,9 @@ import orjson
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from psycopg.errors import UndefinedTable
 
-from app import status
+from app import status, verification
 from app.operators import operator
 from runtime import telemetry
 from runtime.postgres import TRANSIENT
@@ -33,6 +34,7 @@ async def readyz(request: Request) -> Response:
     state = request.app.state
     found = await status.dependencies(state.settings, state.pool, state.redis)
     views = await _consumers(request) if found["postgres"] == "up" else []
+    verified = {one["view"]: one for one in await _verified(request)} if views else {}
     body: dict[str, Any] = {
         "status": _verdict(found, views),
         "dependencies": found,
@@ -42,6 +44,7 @@ async def readyz(request: Request) -> Response:
                 "running": one.owned,
                 "lagMs": one.lag_ms,
                 "deadLetters": one.dead_letters,
+                "verified": _last_comparison(verified.get(one.name)),
             }
             for one in views
         },
@@ -59,7 +62,26 @@ async def metrics(request: Request) -> Response:
         telemetry.CONSUMER_OWNED.labels(one.name).set(one.owned)
         telemetry.CONSUMER_OPEN_LETTERS.labels(one.name).set(one.dead_letters)
         telemetry.CONSUMER_PARKED_KEYS.labels(one.name).set(one.parked_keys)
+    for row in await _verified(request):
+        telemetry.VERIFIED_DIFFERENCES.labels(row["view"]).set(row["missing"] + row["extra"] + row["stale"])
+        telemetry.VERIFIED_AGE.labels(row["view"]).set(row["seconds_ago"])
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _verified(request: Request) -> list[dict[str, Any]]:
+    try:
+        async with request.app.state.pool.connection(timeout=2.0) as conn:
+            return await verification.last_results(conn)
+    except (*TRANSIENT, UndefinedTable):
+        return []
+
+
+def _last_comparison(row: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What the view's last comparison with the truth has found; None when there was none."""
+    if row is None:
+        return None
+    names = ("verdict", "compared", "missing", "extra", "stale", "unsettled", "repaired")
+    return {**{name: row[name] for name in names}, "secondsAgo": row["seconds_ago"]}
 
 
 async def _consumers(request: Request) -> list[status.ConsumerStatus]:

@@ -23,6 +23,7 @@ from dramatiq_postgres import PostgresBroker
 from psycopg.errors import UndefinedTable
 from psycopg_pool import ConnectionPool
 
+from app import verification
 from consumers.embeddings import wiring as embeddings
 from runtime import jobs
 from runtime.errors import ConfigurationError, Retryable
@@ -34,7 +35,10 @@ log = structlog.get_logger(__name__)
 Area = Callable[[Settings, asyncio.Event], AbstractAsyncContextManager[Sequence[jobs.Actor]]]
 
 #: Whoever has jobs for the worker; each gets the settings and an event that is set when the process is to stop.
-AREAS: Final[Sequence[Area]] = (embeddings.actors,)
+AREAS: Final[Sequence[Area]] = (
+    embeddings.actors,
+    verification.actors,
+)
 
 #: A new job is notified; looking by oneself is for delayed jobs and lost notifications. Seconds.
 POLL: Final = {Profile.DEFAULT: 5.0, Profile.ECONOMY: 30.0}

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,13 +20,18 @@ from app.views import CONSUMERS
 from consumers.engine.pace import Pace
 from consumers.engine.verification import Differences, Key, Verifier
 from runtime.errors import ConfigurationError, Retryable
-from runtime.postgres import Connection, Pool, fetch_dicts
-from runtime.settings import Settings
+from runtime.jobs import Actor
+from runtime.postgres import Connection, Pool, fetch_dicts, open_pool
+from runtime.settings import Profile, Settings
 from runtime.statements import load
 
 log = structlog.get_logger(__name__)
 
 _SQL: Final = load(Path(__file__).parent / "sql" / "verification.sql")
+
+#: The scheduled comparison, and its queue: long and in no hurry, it must not hold up anything else.
+VERIFY: Final = "verify"
+QUEUE: Final = "verify"
 
 Verdict = Literal["equal", "differs", "unsettled", "off"]
 
@@ -129,6 +135,24 @@ async def _remember(pool: Pool, started_at: datetime, result: Result, error: str
     }
     async with pool.connection() as conn:
         await conn.execute(_SQL["remember"], params)
+
+
+@asynccontextmanager
+async def actors(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Sequence[Actor]]:
+    """The job that compares every view now and then, slowly. It mends nothing: that is for somebody who has looked."""
+
+    async def run() -> None:
+        async with open_pool(settings.database_url, max_size=4, name="stunity-verify") as pool:
+            await verify(settings, pool, (), pace=Pace(settings.verify_rows_per_second))
+
+    yield (Actor(VERIFY, run, queue=QUEUE, max_retries=3, priority=80, time_limit=6 * 3600),)
+
+
+def chores(settings: Settings) -> list[tuple[str, str, timedelta]]:
+    """When the job is asked for; never, if the setting says so."""
+    slower = 4 if settings.stunity_profile is Profile.ECONOMY else 1
+    minutes = settings.verify_every_minutes * slower
+    return [(VERIFY, QUEUE, timedelta(minutes=minutes))] if minutes else []
 
 
 async def last_results(conn: Connection) -> list[dict[str, Any]]:

@@ -133,6 +133,16 @@ class Settings(BaseSettings):
         ge=0,
         description="The same in bytes of WAL (poll mode: of events); the later of both counts.",
     )
+    verify_every_minutes: float = Field(
+        default=360,
+        ge=0,
+        description="How often the worker compares every view with the truth; 0 never. `economy`: a quarter as often.",
+    )
+    verify_rows_per_second: float = Field(
+        default=2000,
+        gt=0,
+        description="How fast that comparison may read; `stunity verify` itself is not slowed.",
+    )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
 
     @property

@@ -46,6 +46,14 @@ CONSUMER_OPEN_LETTERS: Final = Gauge(
 CONSUMER_PARKED_KEYS: Final = Gauge(
     "stunity_consumer_parked_keys", "Keys that have an open dead letter.", ["consumer"]
 )
+VERIFIED_DIFFERENCES: Final = Gauge(
+    "stunity_verified_differences",
+    "Keys of the view that differed from the truth at the last look.",
+    ["view"],
+)
+VERIFIED_AGE: Final = Gauge(
+    "stunity_verified_age_seconds", "Time since the view was last compared with the truth.", ["view"]
+)
 
 # Reads
 READS: Final = Counter("stunity_reads", "Reads, by view and by the store that answered.", ["view", "source"])

@@ -116,6 +116,18 @@ def table(status: dict[str, Any]) -> Table:
     return grid
 
 
+def verifications(readiness: dict[str, Any] | None) -> list[str]:
+    """What the last comparison of each view with the truth has found, a line each."""
+    consumers = (readiness or {}).get("consumers")
+    lines = []
+    for view, entry in consumers.items() if isinstance(consumers, dict) else ():
+        if last := entry.get("verified"):
+            differ = last["missing"] + last["extra"] + last["stale"]
+            what = "equal" if last["verdict"] == "equal" else f"{last['verdict']}, {differ} keys"
+            lines.append(f"{view}: {what} of {last['compared']}, {_duration(last['secondsAgo'])} ago")
+    return [f"verified {line}" for line in lines]
+
+
 def remarks(found: StackState) -> list[str]:
     """What the table has no room for."""
     problems = [f"{part.name}: {part.problem} ({part.log})" for part in found.parts if part.problem]

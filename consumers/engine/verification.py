@@ -124,19 +124,17 @@ async def confirm(
 ) -> Differences:
     """The differences that remain when the view has passed what was committed before they were seen.
 
-    `look(None)` looks at everything, `look(keys)` at these keys again.
+    `look(None)` looks at everything, `look(keys)` at these keys again. A view that does not follow is looked at once:
+    what differs may be on its way.
     """
+    follows = await settle()
     first = await look(None)
     doubtful: Mapping[Key, Fault] = first.faults
     certain: dict[Key, Fault] = {}
-    for _ in range(MOST_LOOKS):
-        if not doubtful:
+    for _ in range(MOST_LOOKS if follows else 0):
+        if not doubtful or not await settle():
             break
-        passed = await settle()
         seen = (await look(doubtful)).faults
-        if not passed:
-            doubtful = seen
-            break
         certain |= {key: fault for key, fault in seen.items() if _unchanged(doubtful.get(key), fault)}
         doubtful = {key: fault for key, fault in seen.items() if key not in certain}
     return Differences(

@@ -12,6 +12,7 @@ from outbox.relay.position import Position
 from outbox.relay.publisher import Publisher
 from outbox.relay.sender import Sender
 from outbox.relay.settings import RelaySettings
+from outbox.relay.silence import Silence
 from outbox.relay.wakeup import Wakeup
 
 
@@ -24,6 +25,8 @@ class Context:
     wakeup: Wakeup
     #: Called with the name of each step, a few times per batch: where tests let a relay die (`failpoints.py`).
     on_step: OnStep = no_step
+    #: What was seen of another relay, while it is waited for.
+    silence: Silence = field(default_factory=Silence)
     #: Slots whose WAL can't be decoded, found out by trying.
     unusable_slots: set[str] = field(default_factory=set)
 

@@ -89,7 +89,8 @@ class PollRelay:
         current, server = store.current(), store.server()
         info = slots.inspect(store.conn, current.slot if current else None)
         if current and current.slot and info.state is SlotState.ACTIVE:
-            raise slots.stand_by(store.conn, current.slot, info, self._settings.dead_after)
+            silence, dead_after = self._context.silence, self._settings.dead_after
+            raise slots.stand_by(store.conn, current.slot, info, silence, dead_after)
         keyspace = Keyspace(self._settings.prefix, current.epoch if current else 0, self._settings.topics)
         redis = look_in_redis(link, keyspace, current.partitions if current else 0)
         kept = store.rounds(current.epoch) if current else []

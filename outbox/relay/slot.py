@@ -16,6 +16,7 @@ import structlog
 from outbox.relay.errors import SlotTakesLong, StandBy
 from outbox.relay.pgoutput import parse_lsn
 from outbox.relay.session import CommandFailed, ReplicationSession
+from outbox.relay.silence import Silence
 from outbox.relay.store import SQL, Connection
 from runtime import telemetry
 
@@ -44,8 +45,8 @@ class SlotInfo:
     state: SlotState
     pid: int | None = None
     confirmed: int = 0
-    #: Seconds since its reader last said anything.
-    silent: float | None = None
+    #: When its reader last said anything, by the reader's own clock.
+    said_at: float | None = None
     #: Bytes of WAL that it keeps, and that may still come before it is lost (None: any amount).
     retained: int = 0
     headroom: int | None = None
@@ -75,7 +76,7 @@ def inspect(conn: Connection, slot: str | None) -> SlotInfo:
         return SlotInfo(SlotState.LOST)
     state = SlotState.IDLE if row["active_pid"] is None else SlotState.ACTIVE
     return SlotInfo(
-        state, row["active_pid"], row["confirmed"] or 0, row["silent"], row["retained"] or 0, row["headroom"]
+        state, row["active_pid"], row["confirmed"] or 0, row["said_at"], row["retained"] or 0, row["headroom"]
     )
 
 
@@ -102,11 +103,13 @@ def create(session: ReplicationSession, slot: str, version: int, patience: float
     return CreatedSlot(parse_lsn(point), name)
 
 
-def stand_by(conn: Connection, slot: str, info: SlotInfo, dead_after: float) -> StandBy:
+def stand_by(conn: Connection, slot: str, info: SlotInfo, silence: Silence, dead_after: float) -> StandBy:
     """Somebody reads our slot: the reason to wait; a reader that has gone silent is ended."""
-    if info.pid is not None and info.silent is not None and info.silent > dead_after:
-        log.warning("ending_dead_relay", slot=slot, pid=info.pid, silent_seconds=round(info.silent, 1))
-        conn.execute(SQL["end_holder"], {"pid": info.pid})
+    if info.pid is not None and info.said_at is not None:
+        silent = silence.of(info.pid, info.said_at)
+        if silent > dead_after:
+            log.warning("ending_dead_relay", slot=slot, pid=info.pid, silent_seconds=round(silent, 1))
+            conn.execute(SQL["end_holder"], {"pid": info.pid})
     return StandBy(f"slot {slot} is read by backend {info.pid}")
 
 

@@ -91,7 +91,9 @@ class WalRelay:
         current, server = store.current(), store.server()
         info = slots.inspect(store.conn, current.slot if current else None)
         if current and current.slot and info.state is SlotState.ACTIVE:
-            raise slots.stand_by(store.conn, current.slot, info, self._settings.dead_after)
+            raise slots.stand_by(
+                store.conn, current.slot, info, self._context.silence, self._settings.dead_after
+            )
         keyspace = Keyspace(self._settings.prefix, current.epoch if current else 0, self._settings.topics)
         redis = look_in_redis(link, keyspace, current.partitions if current else 0)
         rounds = store.rounds(current.epoch) if current and current.mode == "poll" else []
@@ -153,7 +155,9 @@ class WalRelay:
             session.start(slot, self._settings.publication)
         except CommandFailed as error:
             if error.sqlstate == slots.IN_USE:
-                raise slots.stand_by(store.conn, slot, info, self._settings.dead_after) from error
+                raise slots.stand_by(
+                    store.conn, slot, info, self._context.silence, self._settings.dead_after
+                ) from error
             if error.sqlstate in slots.GONE:
                 self._context.unusable_slots.add(slot)
             raise

@@ -167,7 +167,7 @@ COPY (
 SELECT s.active_pid, coalesce(s.wal_status = 'lost', false) AS lost,
        (s.confirmed_flush_lsn - '0/0'::pg_lsn)::bigint AS confirmed,
        greatest(pg_current_wal_lsn() - s.restart_lsn, 0)::bigint AS retained, s.safe_wal_size AS headroom,
-       extract(epoch FROM clock_timestamp() - r.reply_time)::float8 AS silent
+       extract(epoch FROM r.reply_time)::float8 AS said_at
   FROM pg_replication_slots s LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid
  WHERE s.slot_name = %(slot)s AND s.slot_type = 'logical' AND s.database = current_database()
 

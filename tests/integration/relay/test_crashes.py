@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.integration.relay.conftest import Start
+from tests.support.processes import real_relay
 from tests.support.relay import Streams, emit, emit_many
 
 _STEPS = {
@@ -95,35 +93,14 @@ def test_dying_in_the_middle_of_a_large_transaction(
     streams.check()
 
 
-@contextmanager
-def real_relay(
-    database: str, redis_url: str, mode: str, **environment: str
-) -> Iterator[subprocess.Popen[bytes]]:
-    """`stunity relay` as a process of its own."""
-    variables = {
-        **os.environ,
-        "DATABASE_URL": database,
-        "REDIS_URL": redis_url,
-        "LOG_LEVEL": "ERROR",
-        **environment,
-    }
-    command = [sys.executable, "-m", "app.cli", "relay", "--mode", mode]
-    process = subprocess.Popen(command, env=variables)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait(10)
-
-
 def test_killing_the_real_process(
-    database: str, redis_url: str, mode: str, streams: Streams, writing: threading.Event
+    database: str, redis_url: str, mode: str, streams: Streams, writing: threading.Event, tmp_path: Path
 ) -> None:
-    for _ in range(2):
-        with real_relay(database, redis_url, mode) as process:
+    for number in range(2):
+        with real_relay(tmp_path / str(number), database, redis_url, mode) as process:
             streams.wait_for_more(100)
             process.send_signal(signal.SIGKILL)
-    with real_relay(database, redis_url, mode) as process:
+    with real_relay(tmp_path / "last", database, redis_url, mode) as process:
         writing.set()
         streams.wait_for_all(timeout=30)
         streams.check()

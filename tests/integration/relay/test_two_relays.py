@@ -6,10 +6,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
 
+from outbox.relay import session
 from outbox.relay.errors import Fenced, Moved, StandBy
 from outbox.relay.keyspace import Keyspace
 from outbox.relay.leader import Leadership
@@ -18,8 +21,8 @@ from outbox.relay.position import Position
 from outbox.relay.publisher import Publisher
 from schemas.topics import TOPICS
 from tests.integration.relay.conftest import Start
-from tests.integration.relay.test_crashes import real_relay
-from tests.support.relay import Streams, emit_many, relay_settings, running, wait_until
+from tests.support.processes import real_relay
+from tests.support.relay import Streams, emit_many, wait_until
 
 
 def test_the_second_stands_by_and_takes_over(
@@ -54,27 +57,55 @@ def test_relays_of_both_modes_do_not_work_at_once(
 
 
 def test_a_paused_relay_is_succeeded_and_publishes_nothing_when_it_wakes(
-    database: str, redis_url: str, mode: str, streams: Streams, connection: psycopg.Connection
+    database: str,
+    redis_url: str,
+    mode: str,
+    streams: Streams,
+    connection: psycopg.Connection,
+    tmp_path: Path,
 ) -> None:
     """SIGSTOP is what a long pause of the machine looks like; its sockets stay open."""
-    with real_relay(database, redis_url, mode) as process:
-        wait_until(
-            lambda: streams.epoch and streams.client.exists(streams.key()), "the first relay", timeout=30
-        )
+    with real_relay(tmp_path / "first", database, redis_url, mode) as first:
+        first.wait_for("relay_started")
         emit_many(connection, 20)
         streams.wait_for_all()
-        process.send_signal(signal.SIGSTOP)
-        began = time.monotonic()
-        with running(relay_settings(database, redis_url, mode, standby_interval=0.3)):
+        first.send_signal(signal.SIGSTOP)
+        with real_relay(tmp_path / "second", database, redis_url, mode) as second:
             emit_many(connection, 20)
+            second.wait_for("relay_started")
             streams.wait_for_all()
-            assert time.monotonic() - began < 10
-            process.send_signal(signal.SIGCONT)
+            first.send_signal(signal.SIGCONT)
+            first.wait_for("standing_by")
             for _ in range(5):
                 emit_many(connection, 10)
                 streams.wait_for_all()
             streams.check()
-            assert process.poll() is None  # it stands by
+            assert {first.poll(), second.poll()} == {None}
+            assert "redis_lost_confirmed_entries" not in second.log.read_text("utf-8")
+
+
+@pytest.mark.parametrize("mode", ["wal"])
+@pytest.mark.parametrize("wrong_by", [-86400.0, 86400.0])
+def test_a_clock_that_is_wrong_ends_nobody(
+    start: Start,
+    streams: Streams,
+    connection: psycopg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    wrong_by: float,
+) -> None:
+    """What PostgreSQL shows of a reader's last word is the reader's own time."""
+    clock = SimpleNamespace(time=lambda: time.time() + wrong_by, monotonic=time.monotonic)
+    monkeypatch.setattr(session, "time", clock)
+    start(dead_after=1.0)
+    streams.wait_ready()
+    fence = connection.execute("SELECT fence FROM outbox.relay_state").fetchone()
+    start(dead_after=1.0)
+    until = time.monotonic() + 2.0  # twice as long as a silent one would live
+    while time.monotonic() < until:
+        emit_many(connection, 5)
+        streams.wait_for_all()
+    assert connection.execute("SELECT fence FROM outbox.relay_state").fetchone() == fence
+    streams.check()
 
 
 @pytest.fixture

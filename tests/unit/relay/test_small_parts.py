@@ -14,6 +14,7 @@ from outbox.relay.errors import Stopping
 from outbox.relay.keyspace import Keyspace, partition_of
 from outbox.relay.position import START, Position
 from outbox.relay.settings import RelaySettings
+from outbox.relay.silence import Silence
 from outbox.relay.wakeup import Wakeup
 
 _U64 = st.integers(min_value=0, max_value=2**64 - 1)
@@ -82,3 +83,15 @@ def test_economy_is_cheaper() -> None:
     thrifty = plain.economical()
     assert thrifty.marker_interval > plain.marker_interval
     assert thrifty.idle_check_interval > plain.idle_check_interval
+
+
+def test_silence_is_timed_by_our_own_clock() -> None:
+    """The reader's times may be anything; only that they change counts."""
+    now = 100.0
+    silence = Silence(lambda: now)
+    assert silence.of(7, -1e9) == 0
+    now = 103.0
+    assert silence.of(7, -1e9) == 3
+    assert silence.of(7, -2e9) == 0  # it has spoken; its clock went back
+    now = 104.0
+    assert silence.of(8, -2e9) == 0  # another one

@@ -48,6 +48,7 @@ async def readyz(request: Request) -> Response:
             }
             for one in views
         },
+        "rebuilds": await status.rebuilds(state.pool) if views else [],
     }
     code = 503 if found["postgres"] == "down" else 200
     return Response(orjson.dumps(body), code, {"Cache-Control": "no-store"}, "application/json")

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 import httpx
 
 from app.views import CONSUMERS
+from consumers.engine.rebuild import register
 from runtime.postgres import TRANSIENT, Pool, fetch_dicts
 from runtime.redis import TRANSIENT as REDIS_AWAY
 from runtime.redis import Client
@@ -63,6 +64,26 @@ async def consumers(pool: Pool) -> list[ConsumerStatus]:
     known = {row["name"]: ConsumerStatus(**row) for row in rows}
     names = dict.fromkeys((*CONSUMERS, *known))
     return [known.get(name) or ConsumerStatus(name) for name in names]
+
+
+async def rebuilds(pool: Pool) -> list[dict[str, Any]]:
+    """Views that are being built anew, old ones that are kept, and what became of the last ones."""
+    async with pool.connection(timeout=_PATIENCE) as conn:
+        return [
+            {
+                "view": row["view"],
+                "rebuild": row["id"],
+                "state": row["state"],
+                "step": row["step"],
+                "running": row["running"],
+                "rows": row["done"],
+                "ofRows": row["total"],
+                "secondsLeft": row["etaS"],
+                "keptUntil": row["keep_until"],
+                "error": row["error"],
+            }
+            for row in await register.report(conn)
+        ]
 
 
 async def overview(pool: Pool) -> dict[str, Any]:

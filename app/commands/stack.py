@@ -108,7 +108,12 @@ def status(as_json: AsJson = False) -> None:
         _OUT.print(f"nothing has been started in {settings.home.path}: run `stunity up`")
     else:
         _OUT.print(report.table(document))
-        for line in (*report.verifications(document["readiness"]), *report.remarks(found)):
+        readiness = document["readiness"]
+        for line in (
+            *report.verifications(readiness),
+            *report.rebuilds(readiness),
+            *report.remarks(found),
+        ):
             _OUT.print(line, markup=False, highlight=False, soft_wrap=True)
     if not document["ready"]:
         raise typer.Exit(1)

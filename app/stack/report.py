@@ -135,6 +135,21 @@ def remarks(found: StackState) -> list[str]:
     return [*found.notes, *problems, *failure]
 
 
+def rebuilds(readiness: dict[str, Any] | None) -> list[str]:
+    """A line for each view that is being built anew or whose old one is kept."""
+    found = (readiness or {}).get("rebuilds", [])
+    return [_rebuild(one) for one in found if one["state"] not in ("dropping", "dropped")]
+
+
+def _rebuild(one: dict[str, Any]) -> str:
+    what = f"rebuild {one['rebuild']} of {one['view']}"
+    if one["state"] == "kept":
+        return f"{what}: done; the old view is kept in sync until {one['keptUntil']} (stunity rollback {one['view']})"
+    left = f", about {one['secondsLeft']} s left" if one["secondsLeft"] else ""
+    idle = "" if one["running"] else "; interrupted: run it again to go on"
+    return f"{what}: {one['step']}, {one['rows']:,} of {one['ofRows']:,} rows{left}{idle}"
+
+
 _COLUMNS = ("part", "state", "pid", "port", "up", "MiB", "restarts", "lag ms")
 _NUMBERS = _COLUMNS[2:]
 

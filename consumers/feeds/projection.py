@@ -9,7 +9,7 @@ whoever reads (`view.py`); leases, order, retries and acknowledgement are the en
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from consumers.engine.hydration import wait_until_visible
 from consumers.engine.projection import Batch, Rejection
@@ -19,16 +19,18 @@ from consumers.feeds.store import Changes, FeedStore
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Pool
 
+VIEW: Final = "feeds"
+
 
 class FeedsProjection:
     """Keeps the pools, the posts in them, and the versions by which pages know that they are out of date."""
 
-    name: ClassVar[str] = "feeds"
     topics: ClassVar[frozenset[str]] = frozenset(
         {"post", "engagement", "user", "follow", "block", "club", "course"}
     )
 
-    def __init__(self, store: FeedStore, pool: Pool) -> None:
+    def __init__(self, store: FeedStore, pool: Pool, name: str = VIEW) -> None:
+        self.name = name
         self._store = store
         self._pool = pool
 

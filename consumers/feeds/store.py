@@ -64,11 +64,12 @@ class ViewerKeys:
 class FeedStore:
     """Feeds in one Redis."""
 
-    def __init__(self, client: Client, prefix: str) -> None:
+    def __init__(self, client: Client, prefix: str, number: int | None = None) -> None:
+        """`number`: of a shadow, a life of the view beside the one that serves."""
         self._client = client
         self._prefix = prefix
         self._root = schema.root(prefix)
-        self._meta = self._root + "meta"
+        self._meta = schema.meta(prefix, number)
         self._apply = client.register_script((_LUA / "apply.lua").read_text(encoding="utf-8"))
         self._gather = client.register_script((_LUA / "gather.lua").read_text(encoding="utf-8"))
         self._incarnation: bytes | None = None
@@ -79,9 +80,9 @@ class FeedStore:
         Raises:
             Retryable: Redis is away.
         """
-        with _translated():
-            await _awaited(self._client.hsetnx(self._meta, "incarnation", secrets.token_hex(8)))
-            self._incarnation = await _awaited(self._client.hget(self._meta, "incarnation"))
+        with translated():
+            await awaited(self._client.hsetnx(self._meta, "incarnation", secrets.token_hex(8)))
+            self._incarnation = await awaited(self._client.hget(self._meta, "incarnation"))
 
     async def read_checkpoint(self) -> str | None:
         """The checkpoint beside the view; None when it is empty or not the one that was prepared.
@@ -89,8 +90,8 @@ class FeedStore:
         Raises:
             Retryable: Redis is away.
         """
-        with _translated():
-            found = await _awaited(self._client.hmget(self._meta, ["incarnation", "checkpoint"]))
+        with translated():
+            found = await awaited(self._client.hmget(self._meta, ["incarnation", "checkpoint"]))
         incarnation, checkpoint = found
         return checkpoint.decode() if checkpoint and incarnation == self._incarnation else None
 
@@ -122,7 +123,7 @@ class FeedStore:
                 "pin": schema.PIN_SCORE,
             }
         )
-        with _translated():
+        with translated():
             answer = await self._apply(
                 keys=[self._meta],
                 args=[self._root, self._incarnation or b"", generation, checkpoint, text, *known],
@@ -145,7 +146,7 @@ class FeedStore:
             "groups": [asdict(group) for group in groups],
             "floors": floors,
         }
-        with _translated():
+        with translated():
             answer = await self._gather(keys=[self._meta], args=[self._root, orjson.dumps(question)])
         if not answer:
             raise Retryable("feeds: Redis has no view")
@@ -161,7 +162,7 @@ class FeedStore:
     async def viewer_keys(self, viewer: str, mode: str) -> ViewerKeys:
         """The viewer's profile and newest session."""
         root = schema.viewer_root(self._prefix, viewer)
-        with _translated():
+        with translated():
             found = await self._client.mget(f"{root}profile", f"{root}now:{mode}")
         profile, session = cast(list[bytes | None], found)
         return ViewerKeys(profile, session.decode() if session else None)
@@ -169,7 +170,7 @@ class FeedStore:
     async def session(self, viewer: str, session: str) -> bytes | None:
         """A ranked list, while it is kept."""
         key = f"{schema.viewer_root(self._prefix, viewer)}session:{session}"
-        with _translated():
+        with translated():
             return cast(bytes | None, await self._client.get(key))
 
     async def keep_session(
@@ -183,7 +184,7 @@ class FeedStore:
     ) -> None:
         """Keep a ranked list; as the newest of a mode it takes the place of a former one, which soon goes."""
         root = schema.viewer_root(self._prefix, viewer)
-        with _translated():
+        with translated():
             async with self._client.pipeline(transaction=True) as pipe:
                 pipe.set(f"{root}session:{session}", text, ex=schema.SESSION_TTL)
                 if newest_of:
@@ -195,7 +196,7 @@ class FeedStore:
     async def keep_profile(self, viewer: str, text: bytes) -> None:
         """Keep a profile."""
         key = f"{schema.viewer_root(self._prefix, viewer)}profile"
-        with _translated():
+        with translated():
             await self._client.set(key, text, ex=schema.PROFILE_TTL)
 
 
@@ -206,13 +207,14 @@ def _parts(changes: Changes) -> list[Changes]:
     return [*parts[:-1], Changes(parts[-1].posts, changes.gone, changes.moved)]
 
 
-async def _awaited(reply: Any) -> Any:
+async def awaited(reply: Any) -> Any:
     """The reply of a hash command, which redis-py types for both of its clients at once."""
     return await reply
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Redis away, or unwilling, comes out as Retryable."""
     try:
         yield
     except TRANSIENT as error:

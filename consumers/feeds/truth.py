@@ -61,6 +61,12 @@ async def posts_of_batch(
     return states, [post for post in named if post not in present]
 
 
+async def next_posts(conn: Connection, after: str, most: int) -> list[str]:
+    """Ids of posts that follow `after`, in order: what a rebuild reads."""
+    rows = await conn.execute(_POSTS["next"], {"after": after, "most": most})
+    return [row[0] for row in await rows.fetchall()]
+
+
 async def posts_by_id(conn: Connection, ids: Sequence[str]) -> list[Candidate]:
     """Candidates that the fallback has chosen."""
     rows = await fetch_dicts(conn, _BY_ID, {**_LIMITS, "ids": list(ids)})

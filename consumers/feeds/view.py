@@ -63,7 +63,7 @@ class FeedView:
             self._session(viewer, keys.session),
             self._store.gather([], [*own, *near, *drift_versions(mode, scope)]),
         )
-        profile_versions = (seen.versions[0], seen.versions[1])
+        profile_versions = _own_versions(seen)
         basis = _basis(seen, scope, profile_versions, seen.versions[2:], len(near))
         if kept is not None and former is not None and former.holds(basis, now_ms):
             return Ranking(former, 0, hit=True)
@@ -122,7 +122,7 @@ class FeedView:
         """Read a profile from PostgreSQL; kept with versions that were read before it, never after."""
         if versions is None:
             seen = await self._store.gather([], [f"u:{viewer}", f"i:{viewer}"])
-            versions = (seen.versions[0], seen.versions[1])
+            versions = _own_versions(seen)
         async with self._pool.connection() as conn:
             kept = KeptProfile(await self._viewers.profile(conn, viewer), versions)
         await self._store.keep_profile(viewer, profiles.encode(kept))
@@ -154,6 +154,12 @@ class FeedView:
         missing = [post.id for post in candidates if post.id not in carried]
         async with self._pool.connection() as conn:
             return await self._viewers.semantic(conn, scope.viewer.id, missing)
+
+
+def _own_versions(seen: Gathered) -> tuple[int, int]:
+    """The viewer's own versions, which a profile is kept with. Lives count apart, so the life is a part of them."""
+    life = int(seen.incarnation[:8], 16) << 24
+    return life + seen.versions[0], life + seen.versions[1]
 
 
 def _basis(

@@ -60,9 +60,9 @@ class SearchShadows:
         """The write side of the index that serves."""
         return SearchProjection(self._store, self._pool, self._prefix)
 
-    def target(self, number: int) -> str:
+    async def target(self, number: int) -> str:
         """What the aliases of the shadow begin with."""
-        return schema.shadow_names(self._prefix, number)
+        return self._names(number)
 
     async def needs(self) -> Sequence[Need]:
         """As much memory and disk again as the server's index has now."""
@@ -107,7 +107,7 @@ class SearchShadows:
         """The checkpoints' collections."""
         aliases, present = await self._store.aliases(), await self._store.collections()
         serving = aliases.get(schema.state_alias(self._prefix), schema.checkpoint_collection(self._prefix))
-        shadow = aliases.get(schema.state_alias(self.target(number)))
+        shadow = aliases.get(schema.state_alias(self._names(number)))
         if shadow is None or shadow not in present:
             return None
         return Sides(serving if serving in present else None, shadow)
@@ -119,9 +119,9 @@ class SearchShadows:
             raise Moved(f"{found.serving} serves, neither {sides.serving} nor {sides.shadow}")
         await self._point(self._prefix, sides.shadow)
         if sides.serving is not None:
-            await self._point(self.target(number), sides.serving)
+            await self._point(self._names(number), sides.serving)
             return
-        for name in _alias_names(self.target(number)):
+        for name in _alias_names(self._names(number)):
             await self._store.unpoint(name)
 
     async def drop(self, number: int) -> None:
@@ -132,8 +132,11 @@ class SearchShadows:
             for name in schema.of_index(self._prefix, present, suffix):
                 await self._store.drop(name)
             await self._store.drop(schema.checkpoint_collection(self._prefix, suffix))
-        for name in _alias_names(self.target(number)):
+        for name in _alias_names(self._names(number)):
             await self._store.unpoint(name)
+
+    def _names(self, number: int) -> str:
+        return schema.shadow_names(self._prefix, number)
 
     async def _point(self, names: str, checkpoint: str) -> None:
         suffix = checkpoint.removeprefix(schema.checkpoint_collection(self._prefix))

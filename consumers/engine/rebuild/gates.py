@@ -82,7 +82,7 @@ class Gates:
     async def _differences(self, verifier: Verifier, rebuild: Rebuild) -> str | None:
         await self.register.progress(rebuild.id, "verifying", rebuild.done, rebuild.total)
         passing = Passing(self.register.pool, rebuild.shadow, counted=True)
-        found = await verifier.compare(self.shadows.target(rebuild.id), settle=passing)
+        found = await verifier.compare(await self.shadows.target(rebuild.id), settle=passing)
         kinds = {
             "missing": found.missing,
             "extra": found.extra,

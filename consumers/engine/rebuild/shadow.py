@@ -62,7 +62,7 @@ class Shadows(Protocol):
     def serving(self) -> Projection:
         """The write side under the view's own name."""
 
-    def target(self, number: int) -> str:
+    async def target(self, number: int) -> str:
         """What the view's verifier calls the shadow."""
 
     async def needs(self) -> Sequence[Need]:

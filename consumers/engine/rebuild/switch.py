@@ -137,13 +137,14 @@ class Switch:
         names: dict[str, Any] = {"id": rebuild.id, "view": self._shadows.view, "shadow": rebuild.shadow}
         names["kept"] = serving is not None
         async with self._register.connection() as conn:
+            await conn.execute(SQL["retire_kept"], names)
             if (await conn.execute(SQL["finish_switch"], names)).rowcount == 0:
+                await conn.rollback()
                 return  # done by somebody else
             rows = await fetch_rows(conn, SQL["incarnation_of_copy"], {"consumer": self._shadows.view})
             if (rows[0][0] if rows else None) == life:  # else its new owner has written its own copy already
                 await conn.execute(SQL["set_apart"], names)
                 await conn.execute(SQL["settle_names"], names)
-            await conn.execute(SQL["retire_kept"], names)
             await conn.execute(SQL["release_leases"], names)
 
     async def _life_of_copy(self) -> str | None:

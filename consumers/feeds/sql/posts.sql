@@ -17,6 +17,14 @@ SELECT {COLUMNS}
   FROM posts p JOIN users a ON a.id = p."authorId"
  WHERE p.id = ANY (%(ids)s::text[])
 
+-- name: next
+SELECT id FROM posts WHERE id > %(after)s ORDER BY id LIMIT %(most)s
+
+-- name: how_many
+-- All posts, and those that the pool of public ones is chosen from: a gate of a rebuild.
+SELECT count(*), count(*) FILTER (WHERE p.visibility::text = 'PUBLIC' AND a."isActive" AND a."accountSuspendedAt" IS NULL)
+  FROM posts p JOIN users a ON a.id = p."authorId"
+
 -- name: columns
 -- What mapping.py takes. Counting stops where one more would move no factor, and of the people only the newest count.
 p.id, p."authorId" AS author, p."schoolId" AS school, p.visibility::text AS visibility, p."postType"::text AS type,

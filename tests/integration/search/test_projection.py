@@ -11,7 +11,7 @@ from consumers.search import mapping, wiring
 from consumers.search import projection as projection_module
 from consumers.search.checkpoint import LATE_SECONDS, Checkpoint
 from consumers.search.projection import SearchProjection
-from consumers.search.schema import alias, collection, token
+from consumers.search.schema import alias, checkpoint_collection, collection, state_alias, token
 from consumers.search.store import Refused, Typesense
 from runtime.errors import Retryable
 from runtime.postgres import Pool
@@ -270,7 +270,8 @@ async def test_a_document_that_does_not_fit_is_rejected_alone(
 async def test_aliases_name_todays_collections(index: Index, store: Typesense, settings: Settings) -> None:
     prefix = settings.stream_prefix
     assert await store.aliases() == {
-        alias(prefix, kind): collection(prefix, kind) for kind in ("posts", "users", "clubs", "courses")
+        **{alias(prefix, kind): collection(prefix, kind) for kind in ("posts", "users", "clubs", "courses")},
+        state_alias(prefix): checkpoint_collection(prefix),
     }
 
 

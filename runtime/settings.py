@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     typesense_api_key: SecretStr | None = Field(
         default=None, description="Typesense admin key; without it search answers from PostgreSQL."
     )
+    search_client_keys: bool = Field(
+        default=False,
+        description="Give clients scoped keys (GET /search/key) to search PUBLIC and own-school posts in Typesense.",
+    )
     embedding_backend: Literal["local", "huggingface", "none"] = Field(
         default="local", description="Where texts are embedded; `none` switches semantic features off."
     )
@@ -122,6 +126,10 @@ class Settings(BaseSettings):
     )
     stream_partitions: int = Field(
         default=1, ge=1, le=1024, description="Partitions of every topic; another number begins a new epoch."
+    )
+    archive_url: str | None = Field(
+        default=None,
+        description="Where facts are archived before their day leaves the log: file:///…, s3://…, any fsspec URL.",
     )
     relay_confirm_lag_seconds: float = Field(
         default=5.0,

@@ -1,7 +1,8 @@
 """HTTP of search: what is asked, the view's keys or PostgreSQL's, then cards under the visibility rule.
 
 `GET /posts` lists visible posts by time, or finds them with `search=`; `GET /posts/{id}` reads one; `GET /search`
-asks several collections at once and `GET /search/suggest` completes. Writing posts is `producers/posts_api.py`.
+asks several collections at once, `GET /search/suggest` completes, `GET /search/key` is for clients that ask Typesense
+themselves. Writing posts is `producers/posts_api.py`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from consumers.engine.cards import hydrate_posts
 from consumers.engine.reads import Reader, reader
 from consumers.search import fallback, hydrate
+from consumers.search.facets import COUNTED, Facets, facets
+from consumers.search.highlights import highlighted
+from consumers.search.keys import ClientKeys
 from consumers.search.request import (
     MAX_DEPTH,
     MAX_LIMIT,
@@ -59,15 +63,26 @@ async def list_posts(
     search: Annotated[Text | None, Query(max_length=MAX_QUERY)] = None,
     school_id: Annotated[Text | None, Query(alias="schoolId", max_length=200)] = None,
     post_type: Annotated[PostType | None, Query(alias="postType")] = None,
+    tag: Annotated[Text | None, Query(max_length=100)] = None,
     limit: Limit = 20,
     cursor: Annotated[Text | None, Query(max_length=1000)] = None,
+    with_facets: Annotated[bool, Query(alias="facets")] = False,
 ) -> dict[str, Any]:
-    """Posts that the viewer may see: the best for `search`, or the newest."""
-    query = PostQuery(search if search and search.strip() else None, school_id, post_type)
+    """Posts that the viewer may see: the best for `search`, or the newest.
+
+    A search gives each card `highlights`. With `facets=true` it also counts its first 250 results by school, type
+    and tag.
+    """
+    query = PostQuery(search if search and search.strip() else None, school_id, post_type, tag)
     try:
         if query.search is None:
             return await _recent_page(reader, query, limit, cursor)
-        return await _ranked_page(request, reader, query, limit, ranked_place(query, cursor))
+        place = ranked_place(query, cursor)
+        page = await _ranked_page(request, reader, query, limit, place)
+        page["data"] = highlighted(query.search, "posts", page["data"])
+        if with_facets:
+            page["facets"] = await _facets(request, reader, query, place.until)
+        return page
     except BadCursor as error:
         raise Problem(400, detail="The cursor is not one of this query.") from error
 
@@ -99,7 +114,17 @@ async def search_everything(
         (lambda: view.search(kinds, q, scope, clubs, limit + _SPARE)) if view else None,
         lambda conn: fallback.search(conn, kinds, q, scope, limit),
     )
-    return {"data": {kind: cards[:limit] for kind, cards in (await _cards(reader, found)).items()}}
+    cards = await _cards(reader, found)
+    return {"data": {kind: highlighted(q, kind, of_kind[:limit]) for kind, of_kind in cards.items()}}
+
+
+@router.get("/search/key")
+async def client_key(request: Request, reader: SearchReader) -> dict[str, Any]:
+    """A key with which this viewer's client may search Typesense itself for five minutes; 404 unless switched on."""
+    keys: ClientKeys | None = getattr(request.app.state, "search_keys", None)
+    if keys is None:
+        raise Problem(404, detail="Clients search through this API here.")
+    return {"data": await keys.issue(await reader.scope())}
 
 
 @router.get("/search/suggest")
@@ -156,6 +181,17 @@ async def _ranked_page(
         return {"data": page, "nextCursor": None}
     began = until if until is not None else int(time() * 1000)
     return {"data": page, "nextCursor": encode_cursor(query, Ranked(passed, last, began))}
+
+
+async def _facets(request: Request, reader: Reader, query: PostQuery, until: int | None) -> Facets:
+    scope = await reader.scope()
+    view = _view(request)
+    keys = await reader.answer(
+        (lambda: view.posts(query, scope, 0, COUNTED, until)) if view else None,
+        lambda conn: fallback.posts(conn, query, scope, 0, COUNTED, until),
+    )
+    async with _postgres(reader) as conn:
+        return await facets(conn, scope, keys)
 
 
 async def _cards(reader: Reader, found: dict[Kind, list[str]]) -> dict[Kind, list[hydrate.Card]]:

@@ -17,6 +17,7 @@ from typing import Any, Final
 import psycopg
 
 from consumers.search.conditions import AUTHOR_NAMES, FIELDS, Conditions, Field
+from consumers.search.patterns import tag_variants
 from consumers.search.request import PostQuery
 from consumers.search.schema import KINDS, Kind
 from consumers.search.text import terms
@@ -47,6 +48,7 @@ async def posts(
     params = {
         "wanted_school": query.school_id,
         "wanted_type": query.post_type,
+        "wanted_tags": None if query.tag is None else tag_variants([query.tag]),
         "until": latest,
         "first": first,
         "count": count,
@@ -81,7 +83,14 @@ async def _tagged(conn: Connection, text: str, params: dict[str, Any]) -> list[s
 
 
 def _no_filters(limit: int) -> dict[str, Any]:
-    return {"wanted_school": None, "wanted_type": None, "until": None, "first": 0, "count": limit}
+    return {
+        "wanted_school": None,
+        "wanted_type": None,
+        "wanted_tags": None,
+        "until": None,
+        "first": 0,
+        "count": limit,
+    }
 
 
 async def _find(

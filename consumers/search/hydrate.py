@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from consumers.engine.cards import hydrate_posts, timestamp
+from consumers.search.patterns import tag_variants
 from consumers.search.request import PostQuery, Recent
 from consumers.search.schema import Kind
 from runtime.access import CLUB_VISIBLE, COURSE_VISIBLE, PERSON_VISIBLE, POST_VISIBLE, Scope
@@ -51,6 +52,7 @@ async def recent(
     params = {
         "wanted_school": query.school_id,
         "wanted_type": query.post_type,
+        "wanted_tags": None if query.tag is None else tag_variants([query.tag]),
         "after_time": None if after is None else after.created_at,
         "after_id": None if after is None else after.id,
         "count": count,

@@ -201,6 +201,6 @@ def stamped(one: Document, generation: int) -> Document:
 
 def _rejections(events: Sequence[Event], refused: Sequence[tuple[Kind, Refused]]) -> list[Rejection]:
     """The last event of each key whose own document was refused."""
-    reasons = {(TOPIC_OF_KIND[kind], one.document["key"]): one.reason for kind, one in refused}
+    reasons = {(TOPIC_OF_KIND[kind], one.document["key"]): one.told() for kind, one in refused}
     last = {(event.topic, event.key): event for event in events}
     return [Rejection(last[key], reason) for key, reason in reasons.items() if key in last]

@@ -32,11 +32,12 @@ class PostQuery:
     search: str | None = None
     school_id: str | None = None
     post_type: str | None = None
+    tag: str | None = None
 
     @property
     def digest(self) -> str:
         """A short name of the query, by which a cursor knows its own."""
-        parts = orjson.dumps([self.search, self.school_id, self.post_type])
+        parts = orjson.dumps([self.search, self.school_id, self.post_type, self.tag])
         return hashlib.sha256(parts).hexdigest()[:8]
 
 

@@ -23,6 +23,7 @@ from runtime.settings import Settings
 #: Import requests stay below these, so that one of them neither lasts long nor needs much memory.
 IMPORT_DOCUMENTS: Final = 1000
 IMPORT_BYTES: Final = 4 * 1024 * 1024
+_TOLD_CHARS: Final = 80
 #: Deletes carry their ids in the address, which 0.24 and proxies in front of it keep short.
 DELETE_IDS: Final = 50
 
@@ -40,6 +41,14 @@ class Refused:
 
     document: Document
     reason: str
+
+    def told(self) -> str:
+        """Both, for whoever has to look at it: long texts cut, for they can be read in the truth."""
+        cut = {
+            name: f"{value[:_TOLD_CHARS]}…" if isinstance(value, str) and len(value) > _TOLD_CHARS else value
+            for name, value in self.document.items()
+        }
+        return f"{self.reason}; document: {orjson.dumps(cut).decode()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +170,16 @@ class Typesense:
             "POST", "/multi_search", params={"limit_multi_searches": len(searches)}, content=body
         )
         return [_hits(result) for result in answer["results"]]
+
+    async def allow_search(self, key: str, collections: str) -> None:
+        """Let a key search these collections and do nothing else; one that is known already is as good."""
+        allowed = {
+            "description": "parent of scoped search keys",
+            "actions": ["documents:search"],
+            "collections": [collections],
+            "value": key,
+        }
+        await self._json("POST", "/keys", content=orjson.dumps(allowed), accept=(409,))
 
     async def _json(self, method: str, path: str, **options: Any) -> Any:
         return orjson.loads((await self._request(method, path, **options)).content)

@@ -96,7 +96,7 @@ def index_words(text: str) -> str:
     source = normalise(text)
     for run, khmer, start, end in runs(source):
         if khmer:
-            parts = _told_apart(run)
+            parts = told_apart(run)
             if previous and parts and source[previous[1] : start].isspace():
                 out.append(previous[0] + parts[0])  # a space inside a Khmer compound separates nothing
             out += _pairs(parts)
@@ -116,7 +116,7 @@ def query_words(text: str) -> list[str]:
     words: list[str] = []
     single: list[str] = []
     for run, khmer, _, _ in runs(normalise(text)):
-        parts = _told_apart(run) if khmer else [run.casefold()[:MAX_WORD]]
+        parts = told_apart(run) if khmer else [run.casefold()[:MAX_WORD]]
         if khmer and len(parts) > 1:
             words += _pairs(parts)
         elif khmer:
@@ -129,7 +129,7 @@ def query_words(text: str) -> list[str]:
 def chains(text: str) -> list[list[str]]:
     """The pairs of each Khmer run of a query, which stand one after another in a text that has it."""
     return [
-        pairs for run, khmer, _, _ in runs(normalise(text)) if khmer and (pairs := _pairs(_told_apart(run)))
+        pairs for run, khmer, _, _ in runs(normalise(text)) if khmer and (pairs := _pairs(told_apart(run)))
     ]
 
 
@@ -154,7 +154,7 @@ def is_khmer(term: str) -> bool:
     return "\u1780" <= term[:1] <= "\u17b3"
 
 
-def _told_apart(run: str) -> list[str]:
+def told_apart(run: str) -> list[str]:
     """The clusters of a run as far as the index tells them apart."""
     parts = clusters(run)
     return [part.replace(_OPTIONAL, "") for part in parts] if _OPTIONAL in run else parts

@@ -15,6 +15,7 @@ from consumers.search.asking import Question
 from consumers.search.request import PostQuery
 from consumers.search.schema import Kind, token
 from consumers.search.store import Typesense
+from consumers.search.tags import canonical
 from consumers.search.text import query_words
 from consumers.search.visible import filter_by
 from runtime.access import Scope
@@ -153,6 +154,8 @@ def _post_filters(query: PostQuery, until: int | None) -> list[str]:
         filters.append(f"school:=`{token(query.school_id)}`")
     if query.post_type is not None:
         filters.append(f"postType:=`{query.post_type if query.post_type.isidentifier() else token('')}`")
+    if query.tag is not None:  # letters and digits are all that is left of it
+        filters.append(f"tags:=`{canonical(query.tag) or token('')}`")
     if until is not None:
         filters.append(f"createdAt:<={until}")
     return filters

@@ -15,12 +15,17 @@ from runtime.access import Scope
 
 def filter_by(kind: Kind, scope: Scope, clubs: Sequence[str] = ()) -> str:
     """The filter under which a viewer searches one collection; `clubs` are those that they are a member of."""
-    audience = f"audience:={_list(_audiences(scope))}"
-    if kind in ("posts", "users") and scope.blocked:
-        return f"{audience} && owner:!={_list(map(token, scope.blocked))}"
+    if kind in ("posts", "users"):
+        return narrowed(_audiences(scope), scope.blocked)
     if kind == "clubs" and clubs:
-        return f"({audience} || id:={_list(map(token, clubs))})"
-    return audience
+        return f"({narrowed(_audiences(scope))} || id:={_list(map(token, clubs))})"
+    return narrowed(_audiences(scope))
+
+
+def narrowed(audiences: Iterable[str], blocked: Sequence[str] = ()) -> str:
+    """The filter for documents that one of these may find and none of the blocked owns."""
+    audience = f"audience:={_list(audiences)}"
+    return f"{audience} && owner:!={_list(map(token, blocked))}" if blocked else audience
 
 
 def _audiences(scope: Scope) -> Iterable[str]:

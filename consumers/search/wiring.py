@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from consumers.search.keys import ClientKeys
 from consumers.search.projection import SearchProjection
 from consumers.search.rebuild import SearchShadows
 from consumers.search.store import open_typesense
@@ -55,3 +56,14 @@ async def view(settings: Settings) -> AsyncIterator[SearchView | None]:
         return
     async with open_typesense(settings, timeout=READ_TIMEOUT) as store:
         yield SearchView(store, settings.stream_prefix)
+
+
+@asynccontextmanager
+async def client_keys(settings: Settings) -> AsyncIterator[ClientKeys | None]:
+    """What makes scoped keys, which the API keeps as `app.state.search_keys`; None unless they are switched on."""
+    if not (settings.typesense_enabled and settings.search_client_keys):
+        yield None
+        return
+    assert settings.typesense_api_key is not None
+    async with open_typesense(settings, timeout=READ_TIMEOUT) as store:
+        yield ClientKeys(store, settings.stream_prefix, settings.typesense_api_key.get_secret_value())

@@ -7,6 +7,7 @@ WITH found AS MATERIALIZED (
      WHERE {VISIBLE}
        AND (%(wanted_school)s::text IS NULL OR p."schoolId" = %(wanted_school)s)
        AND (%(wanted_type)s::text IS NULL OR p."postType"::text = %(wanted_type)s)
+       AND (%(wanted_tags)s::text[] IS NULL OR p."topicTags" && %(wanted_tags)s::text[])
        AND (%(until)s::timestamp IS NULL OR p."createdAt" <= %(until)s)
        AND ({MATCHES})
      ORDER BY p."createdAt" DESC, p.id

@@ -264,6 +264,7 @@ async def test_a_document_that_does_not_fit_is_rejected_alone(
     rejections = await index.apply(event("post.created", good), event("post.created", bad))
     assert [one.event.key for one in rejections] == [bad]
     assert "popularity" in rejections[0].reason
+    assert f'"key":"{bad}"' in rejections[0].reason  # with its document
     assert [one["key"] for one in (await everything(store, settings))["posts"]] == [good]
 
 

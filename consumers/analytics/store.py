@@ -18,6 +18,7 @@ from consumers.analytics.layout import Layout
 from consumers.analytics.people import Numbers
 from consumers.analytics.refresh import LateBuckets
 from consumers.analytics.schema import Kind, ensure_months, install, month_of
+from consumers.analytics.standing import standing
 from consumers.analytics.truth import read_truth
 from consumers.analytics.view_facts import ViewFacts
 from consumers.engine.projection import Batch, StaleOwner, StoreForgot
@@ -41,7 +42,6 @@ class AnalyticsStore:
         self._kind = Kind.ABSENT
         self._months: set[tuple[int, int]] = set()
         self._careful = 0
-        self._checkpoint: str | None = None
         self._set_up(Kind.ABSENT, can_copy=True)
 
     async def prepare(self) -> Kind:
@@ -79,6 +79,8 @@ class AnalyticsStore:
             StoreForgot: the tables or the checkpoint are gone.
         """
         try:
+            if batch.replayed:
+                changes = await standing(self._truth, changes)
             truth = await read_truth(self._truth, self._sql["truth"], changes, batch)
             complete = truth.complete(changes, self._oldest())
             try:
@@ -103,7 +105,6 @@ class AnalyticsStore:
             active_hours, active = await self._activity.write(conn, changes, self._numbers)
             if changes.deleted_users:
                 await conn.execute(self._sql["erase_person"], (list(changes.deleted_users),))
-        self._checkpoint = batch.checkpoint
         self._months |= months
         self._numbers.remember({**viewers, **active}, but=changes.deleted_users)
         if self._kind is Kind.COMMUNITY:
@@ -123,17 +124,18 @@ class AnalyticsStore:
         return None if days is None else datetime.now(UTC) - timedelta(days=days)
 
     async def _save_checkpoint(self, conn: Connection, batch: Batch) -> None:
-        statement = "first_checkpoint" if batch.refill else "next_checkpoint"
-        params = {"generation": batch.generation, "checkpoint": batch.checkpoint}
-        rows = await fetch_rows(conn, self._sql[statement], params)
-        if not rows:
-            if await fetch_rows(conn, self._sql["read_checkpoint"]):
-                raise StaleOwner
-            raise StoreForgot("the analytics tables have no checkpoint")
-        if (
-            rows[0][0] != self._checkpoint
-        ):  # another writer, or the tables were put back: they may number people anew
-            self._numbers.forget()
+        begins = batch.refill and batch.expects is None
+        params = {
+            "generation": batch.generation,
+            "checkpoint": batch.checkpoint,
+            "expects": batch.expects,
+        }
+        statement = "first_checkpoint" if begins else "next_checkpoint"
+        if (await conn.execute(self._sql[statement], params)).rowcount:
+            return
+        if await fetch_rows(conn, self._sql["newer_owner"], params):
+            raise StaleOwner
+        raise StoreForgot("the analytics tables do not hold the checkpoint that they were given")
 
     async def _ensure_partitions(self, conn: Connection, changes: Changes) -> set[tuple[int, int]]:
         """Make the months that the batch needs; they are known once the transaction is through."""

@@ -6,15 +6,17 @@ INSERT INTO {schema}.checkpoint AS old (generation, checkpoint) VALUES (%(genera
 ON CONFLICT (single) DO UPDATE
    SET generation = EXCLUDED.generation, checkpoint = EXCLUDED.checkpoint, updated_at = now()
  WHERE old.generation <= EXCLUDED.generation
-RETURNING NULL
 
 -- name: next_checkpoint
--- Refused (no row) when there is none, or when a newer owner has written here. The row is the writers' lock; what stood
--- in it before says whether somebody else has been here.
-WITH former AS (SELECT checkpoint FROM {schema}.checkpoint FOR UPDATE)
+-- Refused (no row) when there is none, or another than expected, or when a newer owner has written here. The row is the
+-- writers' lock.
 UPDATE {schema}.checkpoint SET generation = %(generation)s, checkpoint = %(checkpoint)s, updated_at = now()
  WHERE generation <= %(generation)s
-RETURNING (SELECT checkpoint FROM former)
+   AND (%(expects)s::text IS NULL OR checkpoint IN (%(expects)s::text, %(checkpoint)s))
+
+-- name: newer_owner
+-- A row when there is one.
+SELECT FROM {schema}.checkpoint WHERE generation > %(generation)s
 
 -- name: read_checkpoint
 -- None when there is none.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +19,10 @@ import psutil
 import psycopg
 import pytest
 
+from app.stack.ports import HOST, free_ports
 from runtime.auth import issue
+from runtime.settings import Settings
+from tests.support.wait import until
 
 _CLI = [sys.executable, "-m", "app.cli"]
 
@@ -96,3 +101,22 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         subprocess.run(
             [*_CLI, "down"], env={**os.environ, "STUNITY_HOME": str(home)}, check=False, timeout=60
         )
+
+
+@pytest.fixture(scope="session")
+def lonely(stack: Stack) -> Iterator[str]:
+    """Base URL of an API process with PostgreSQL and nothing else."""
+    port = free_ports(1)[0]
+    known = {name.upper() for name in Settings.model_fields}
+    bare = {name: value for name, value in os.environ.items() if name not in known}
+    bare |= {name: stack.environment[name] for name in ("DATABASE_URL", "JWT_SECRET")}
+    bare |= {"STUNITY_HOME": str(stack.home / "nothing-here"), "LOG_LEVEL": "ERROR"}
+    command = [sys.executable, "-P", "-m", "app.cli", "api", "--host", HOST, "--port", str(port)]
+    process = subprocess.Popen(command, env=bare, cwd=stack.home)
+    try:
+        url = f"http://{HOST}:{port}"
+        asyncio.run(until(lambda: httpx.get(f"{url}/healthz").status_code == 200, timeout=40))
+        yield url
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(timeout=40)

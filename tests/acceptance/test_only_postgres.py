@@ -7,44 +7,17 @@ Tolerance: what is counted or ordered by time is equal; what is ranked by text o
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from app.stack.ports import HOST, free_ports
-from runtime.settings import Settings
 from tests.acceptance.conftest import Stack
-from tests.support.wait import until
 
 WORDS = ["derivative", "chemistry", "គណិតវិទ្យា", "history", "geography"]
 IN_POSTGRES = {"postgres", "pgvector", "timescale"}
 VIEWS = {"typesense", "redis", "pgvector", "timescale"}
-
-
-@pytest.fixture(scope="module")
-def lonely(stack: Stack) -> Iterator[str]:
-    """Base URL of an API process with PostgreSQL and nothing else."""
-    port = free_ports(1)[0]
-    known = {name.upper() for name in Settings.model_fields}
-    bare = {name: value for name, value in os.environ.items() if name not in known}
-    bare |= {name: stack.environment[name] for name in ("DATABASE_URL", "JWT_SECRET")}
-    bare |= {"STUNITY_HOME": str(stack.home / "nothing-here"), "LOG_LEVEL": "ERROR"}
-    command = [sys.executable, "-P", "-m", "app.cli", "api", "--host", HOST, "--port", str(port)]
-    process = subprocess.Popen(command, env=bare, cwd=stack.home)
-    try:
-        url = f"http://{HOST}:{port}"
-        asyncio.run(until(lambda: httpx.get(f"{url}/healthz").status_code == 200, timeout=40))
-        yield url
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=40)
 
 
 @pytest.fixture(scope="module")

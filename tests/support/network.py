@@ -89,6 +89,14 @@ class Network:
             self.change("users", user, studentId=f"st-{user}")
         return key
 
+    def class_teacher(self, key: str, school: str, user: str) -> None:
+        """Make a user the teacher of a class."""
+        self._insert(
+            "teachers", id=f"te-{user}", schoolId=school, firstName="a", lastName="b", updatedAt=_now()
+        )
+        self._insert("teacher_classes", id=f"tc-{user}", teacherId=f"te-{user}", classId=key)
+        self.change("users", user, teacherId=f"te-{user}")
+
     def change(self, table: str, key: str, **columns: Any) -> None:
         assignments = sql.SQL(", ").join(
             sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in columns

@@ -37,8 +37,8 @@ MUTANTS: Final = (
         "I1-any-progress",
         "a batch is taken wherever Redis stands",
         (
-            f"{_RELAY}test_redis_faults.py::test_redis_restarts[its last second-wal]",
-            f"{_RELAY}test_redis_faults.py::test_redis_restarts[its last second-poll]",
+            f"{_RELAY}test_redis_restarts.py::test_redis_restarts[its last second-wal]",
+            f"{_RELAY}test_redis_restarts.py::test_redis_restarts[its last second-poll]",
         ),
     ),
     Mutant(
@@ -72,7 +72,7 @@ MUTANTS: Final = (
     Mutant(
         "I4-idle-slot-stays",
         "unrelated WAL does not move the confirmed position",
-        (f"{_RELAY}test_postgres_faults.py::test_an_idle_slot_follows_a_busy_database",),
+        (f"{_RELAY}test_retained_wal.py::test_an_idle_slot_follows_a_busy_database",),
     ),
     Mutant(
         "I5-no-fence",

@@ -1,4 +1,4 @@
-"""A copy of the tree to break: the files that git knows, so that the original is never touched."""
+"""A copy of the tree to break, of all that git does not ignore: the original is never touched."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ ROOT: Final = Path(__file__).parents[2]
 
 @contextmanager
 def copy_of_the_tree() -> Iterator[Path]:
-    """A folder with the tree as it stands, uncommitted changes included; gone afterwards."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True)
+    """A folder with the tree as it stands, committed or not; gone afterwards."""
+    every = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(every, cwd=ROOT, check=True, capture_output=True, text=True)
     with tempfile.TemporaryDirectory(prefix="stunity-mutants-") as folder:
         tree = Path(folder)
         tree.chmod(0o755)  # PostgreSQL under root runs as somebody else

@@ -23,7 +23,7 @@ from tests.support.servers import Running, fresh_database, make_postgres, make_v
 from tests.torture.relays import Nursery, nursery
 from tests.torture.rounds import INSTANT, Kills, Round, Torturer, steps_of
 
-_TEMPLATE = "torture"
+TEMPLATE = "torture"
 _SWITCHING_EVERY = 4
 
 
@@ -43,7 +43,7 @@ class Session:
         url = self.valkey.server.url()
         with redis.Redis.from_url(url) as client:
             client.flushall()
-        with fresh_database(self.postgres.server, _TEMPLATE) as database:
+        with fresh_database(self.postgres.server, TEMPLATE) as database:
             verdict = Torturer(plan, self.nursery, database, url, self.counts).run()
         self.events += verdict.events
         self.epochs += verdict.epochs
@@ -55,8 +55,8 @@ def session() -> Iterator[Session]:
     with ExitStack() as stack:
         postgres = stack.enter_context(running(make_postgres))
         valkey = stack.enter_context(running(make_valkey))
-        postgres.server.create_database(_TEMPLATE)
-        wiring.migrate(postgres.server.url(_TEMPLATE))
+        postgres.server.create_database(TEMPLATE)
+        wiring.migrate(postgres.server.url(TEMPLATE))
         yield Session(postgres, valkey, stack.enter_context(nursery()))
 
 
@@ -102,9 +102,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--per-round", type=int, default=40, help="kills per database (default 40)")
     parser.add_argument("--mode", choices=["wal", "poll"], help="only this one")
     parser.add_argument("--seed", type=int, help="by default another one every time")
-    parser.add_argument(
-        "--switching", action="store_true", help="with --rounds 1: change mode and partitions"
-    )
+    parser.add_argument("--once", action="store_true", help="one round, with the seed that a failure printed")
+    parser.add_argument("--switching", action="store_true", help="with --once: change mode and partitions")
     return parser.parse_args()
 
 

@@ -21,6 +21,8 @@ _SCHEMA: Final = (Path(__file__).parent / "workload.sql").read_text("utf-8")
 _KEYS: Final = 12
 _WRITERS: Final = 4
 _LONGEST_HOLD: Final = 1.5
+#: PostgreSQL restarts: whatever had been committed counts, whether the writer heard of it or not.
+_AWAY: Final = (psycopg.OperationalError, psycopg.InterfaceError)
 
 _EVENT = "SELECT torture_event(%s, %s)"
 _LOCKED = """
@@ -74,8 +76,7 @@ class Shapes:
     def cascade(self) -> None:
         """One DELETE, many events; then the same keys come back."""
         parent = self._dice.randint(1, 4)
-        self._conn.execute("INSERT INTO torture_parents VALUES (%s) ON CONFLICT DO NOTHING", (parent,))
-        self._conn.execute("SELECT FROM torture_parents WHERE id = %s FOR UPDATE", (parent,))
+        self._conn.execute("SELECT pg_advisory_xact_lock(%s)", (parent,))
         self._conn.execute("DELETE FROM torture_parents WHERE id = %s", (parent,))
         self._conn.execute("INSERT INTO torture_parents VALUES (%s)", (parent,))
         self._conn.execute(
@@ -160,9 +161,12 @@ def at_work(url: str, seed: int) -> Iterator[None]:
     stop, failures = threading.Event(), list[BaseException]()
 
     def kept(write: Callable[[Connection, random.Random, threading.Event], None], number: int) -> None:
+        dice = random.Random(f"{seed} {number}")
         try:
-            with psycopg.connect(url, options="-c deadlock_timeout=50ms") as conn:
-                write(conn, random.Random(f"{seed} {number}"), stop)
+            while not stop.is_set():
+                with suppress(*_AWAY), psycopg.connect(url, options="-c deadlock_timeout=50ms") as conn:
+                    write(conn, dice, stop)
+                stop.wait(0.1)
         except BaseException as failure:
             failures.append(failure)
 

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from secrets import token_hex
 from typing import Any
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
+from app import wiring
+from app.stack.postgres import Postgres
 from tests.support.relay import RunningRelay, Streams, relay_settings, running
+from tests.support.servers import Running, make_postgres
+from tests.support.servers import running as started
 
 Start = Callable[..., RunningRelay]
 
@@ -45,3 +51,27 @@ def another(database: str) -> Iterator[Callable[[], psycopg.Connection]]:
     """Connections of other writers; nothing is committed by itself."""
     with ExitStack() as stack:
         yield lambda: stack.enter_context(psycopg.connect(database))
+
+
+@pytest.fixture(scope="module")
+def own() -> Iterator[Running[Postgres]]:
+    """A server that these tests may restart and reconfigure, with a migrated template."""
+    with started(make_postgres) as server:
+        server.server.create_database("own")
+        wiring.migrate(server.server.url("own"))
+        yield server
+
+
+@pytest.fixture
+def url(own: Running[Postgres]) -> str:
+    """A database that outlives a restart; the server goes with the last test."""
+    name = f"own_{token_hex(4)}"
+    with psycopg.connect(own.server.url("postgres"), autocommit=True) as conn:
+        conn.execute(SQL("CREATE DATABASE {} TEMPLATE own").format(Identifier(name)))
+    return own.server.url(name)
+
+
+@pytest.fixture
+def own_connection(url: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(url, autocommit=True) as conn:
+        yield conn

@@ -176,6 +176,24 @@ def test_a_replaced_publication(start: Start, streams: Streams, connection: psyc
     streams.check(1, 2, once=False)
 
 
+@pytest.mark.parametrize("mode", ["wal"])
+def test_a_publication_that_is_missing_at_the_start(
+    start: Start, streams: Streams, connection: psycopg.Connection
+) -> None:
+    """Made anew by the relay; what was written without one comes out of the table, in a new epoch."""
+    relay = start()
+    emit_many(connection, 20)
+    streams.wait_for_all()
+    relay.stop()
+    connection.execute("DROP PUBLICATION stunity_outbox")
+    emit_many(connection, 20)
+    start()
+    wait_until(lambda: streams.epoch == 2, "a new epoch", timeout=30)
+    emit_many(connection, 20)
+    streams.wait_for_all()
+    streams.check(1, 2)
+
+
 def test_a_dump_restored_into_another_cluster(
     start: Start,
     streams: Streams,

@@ -94,6 +94,48 @@ def test_the_standby_has_everything(
         streams.client.close()
 
 
+@pytest.mark.parametrize("mode", ["wal"])
+def test_a_failover_slot_takes_the_epoch_along(
+    primary: Running[Postgres], standby: Running[Postgres], redis_url: str, mode: str
+) -> None:
+    """The synchronised slot stands where ours was confirmed: the same epoch goes on, and nothing comes twice."""
+    old, new = primary.server.url("own"), standby.server.url("own")
+    with psycopg.connect(old, autocommit=True) as there:
+        there.execute("SELECT pg_create_physical_replication_slot('standby', true)")
+        with (standby.server.data / "postgresql.auto.conf").open("a") as conf:
+            conf.write(
+                f"primary_slot_name = 'standby'\nprimary_conninfo = '{old}'\nhot_standby_feedback = on\n"
+            )
+        standby.start()
+        with (
+            psycopg.connect(new, autocommit=True) as here,
+            running(relay_settings(old, redis_url, mode, trail_seconds=0.1)),
+        ):
+            emit_many(there, 30)
+            Streams(redis_url, there).wait_for_all()
+            wait_until(lambda: synchronised(there, here), "the slot on the standby", timeout=30)
+            emit_many(there, 30)
+            Streams(redis_url, there).wait_for_all()
+            wait_until(lambda: replayed(there, here), "everything on the standby")
+    primary.kill()
+    promote(new)
+    with psycopg.connect(new, autocommit=True) as conn, running(relay_settings(new, redis_url, mode)):
+        streams = Streams(redis_url, conn)
+        emit_many(conn, 30)
+        streams.wait_for_all()
+        streams.check()
+        assert conn.execute("SELECT epoch, timeline FROM outbox.epochs").fetchall() == [(1, 2)]
+        streams.client.close()
+
+
+def synchronised(primary: psycopg.Connection, standby: psycopg.Connection) -> bool:
+    """Whether the standby has a copy of the slot that it will keep when it is promoted."""
+    primary.execute("SELECT pg_log_standby_snapshot()")
+    standby.execute("SELECT pg_sync_replication_slots()")
+    found = standby.execute("SELECT synced AND NOT temporary FROM pg_replication_slots").fetchall()
+    return found == [(True,)]
+
+
 def test_the_standby_lags_behind_what_was_published(
     primary: Running[Postgres], standby: Running[Postgres], redis_url: str, mode: str
 ) -> None:

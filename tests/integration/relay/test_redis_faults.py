@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from outbox.relay.position import START, Position
 from schemas.envelope import Event
 from schemas.wire import Gap
 from tests.integration.relay.conftest import Start
-from tests.support.relay import Streams, emit, emit_many, relay_settings, running, wait_until
+from tests.support.relay import Streams, emit, emit_many, wait_until
 from tests.support.servers import Running
 
 OwnValkey = Callable[[], Running[Valkey]]
@@ -273,71 +272,3 @@ def test_a_foreign_entry_on_top_does_not_block_for_ever(
     emit(connection, "k3")
     streams.client.delete(streams.key())
     streams.wait_for_all()
-
-
-@pytest.mark.parametrize("loses", ["nothing", "its last second", "everything"])
-def test_redis_restarts(
-    own_valkey: OwnValkey,
-    database: str,
-    connection: psycopg.Connection,
-    mode: str,
-    tmp_path: Path,
-    loses: str,
-) -> None:
-    """The append-only file as it was a moment ago is what a crash leaves behind."""
-    server = own_valkey()
-    url = server.server.url()
-    streams = Streams(url, connection)
-    with streams.client, running(relay_settings(database, url, mode, batch_events=10)):
-        emit_many(connection, 20)
-        streams.wait_for_all()
-        kept = tmp_path / "valkey"
-        wait_until(
-            lambda: streams.client.info("persistence")["aof_pending_bio_fsync"] == 0, "the file on disk"
-        )
-        shutil.copytree(server.server.data, kept)
-        emit_many(connection, 20)
-        streams.wait_for_all()
-        server.kill()
-        emit_many(connection, 20)
-        if loses != "nothing":
-            shutil.rmtree(server.server.data)
-        if loses == "its last second":
-            shutil.copytree(kept, server.server.data)
-        server.start()
-        wait_until(lambda: streams.count() == 60, "everything again")
-        streams.wait_for_all()
-        streams.check()
-
-
-def test_redis_is_away_when_the_relay_starts(
-    own_valkey: OwnValkey, database: str, connection: psycopg.Connection, mode: str
-) -> None:
-    server = own_valkey()
-    url = server.server.url()
-    server.kill()
-    with running(relay_settings(database, url, mode)):
-        emit_many(connection, 10)
-        server.start()
-        streams = Streams(url, connection)
-        with streams.client:
-            wait_until(lambda: streams.epoch and streams.count() == 10, "all events")
-            streams.wait_for_all()
-            streams.check()
-
-
-def test_a_relay_stops_while_redis_is_away(
-    own_valkey: OwnValkey, database: str, connection: psycopg.Connection, mode: str
-) -> None:
-    server = own_valkey()
-    relay_of = relay_settings(database, server.server.url(), mode)
-    with running(relay_of) as relay:
-        emit_many(connection, 10)
-        wait_until(lambda: relay.steps["after_publish"], "a batch")
-        server.kill()
-        emit_many(connection, 10)
-    server.start()
-    streams = Streams(server.server.url(), connection)
-    with streams.client, running(relay_of):
-        streams.wait_for_all()
-        streams.check()

@@ -102,12 +102,18 @@ def _schemas(conn: Connection) -> Finding:
     row = _one(
         conn,
         "SELECT to_regclass('outbox.events') IS NOT NULL AND to_regclass('engine.checkpoints') IS NOT NULL AS there,"
-        " (SELECT count(DISTINCT tgrelid) FROM pg_trigger WHERE tgname = '00_stunity_row') AS captured",
+        " (SELECT count(DISTINCT tgrelid) FROM pg_trigger WHERE tgname = '00_stunity_row') AS captured,"
+        " (SELECT count(DISTINCT u.tgrelid) FROM pg_trigger u JOIN pg_trigger b ON b.tgrelid = u.tgrelid"
+        "   WHERE u.tgname = '00_stunity_update' AND u.tgattr::text <> '' AND NOT b.tgisinternal"
+        "     AND b.tgenabled <> 'D' AND b.tgtype & 19 = 19) AS rewritten",  # FOR EACH ROW, BEFORE, UPDATE
     )
     if not row["there"]:
         return fail("schemas", "not created", "`stunity migrate`")
     if not row["captured"]:
         return warn("schemas", "created; no table is captured", "`stunity capture install`")
+    if row["rewritten"]:
+        what = "a BEFORE UPDATE trigger is newer than capture: what it changes may not be captured"
+        return warn("schemas", f"{row['rewritten']} tables: {what}", "`stunity capture install`")
     return ok("schemas", f"created; {row['captured']} tables are captured")
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from runtime.postgres import Connection
 
 _TABLE_SQL = """
-SELECT c.oid::bigint, pg_has_role(current_user, c.relowner, 'USAGE')
+SELECT c.oid::bigint, pg_has_role(current_user, c.relowner, 'USAGE'),
+       EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+                  AND t.tgtype & 19 = 19)  -- FOR EACH ROW, BEFORE, UPDATE
   FROM pg_class c WHERE c.oid = to_regclass(format('public.%%I', %(table)s::text)) AND c.relkind IN ('r', 'p')
 """
 
@@ -26,12 +28,20 @@ SELECT a.attname, coalesce(base.typname, t.typname), a.attnotnull OR a.atthasdef
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """An existing table: column name → type name, whether we may alter it, and which columns usually hold a value."""
+    """An existing table as the statements need to know it.
+
+    Attributes:
+        columns: column name → type name.
+        owned: whether we may alter it.
+        filled: the columns that usually hold a value.
+        rewritten: a BEFORE UPDATE trigger may change columns that a statement does not name.
+    """
 
     name: str
     columns: Mapping[str, str]
     owned: bool
     filled: frozenset[str] = frozenset()
+    rewritten: bool = True
 
 
 async def read_table(conn: Connection, name: str) -> Table | None:
@@ -41,4 +51,5 @@ async def read_table(conn: Connection, name: str) -> Table | None:
         return None
     rows = await (await conn.execute(_COLUMNS_SQL, {"oid": found[0]})).fetchall()
     columns = {str(column): str(kind) for column, kind, _ in rows}
-    return Table(name, columns, bool(found[1]), frozenset(column for column, _, filled in rows if filled))
+    filled = frozenset(column for column, _, filled in rows if filled)
+    return Table(name, columns, owned=bool(found[1]), filled=filled, rewritten=bool(found[2]))

@@ -84,6 +84,7 @@ class _Writer:
         self.source = source
         self.types = table.columns
         self.filled = table.filled
+        self.rewritten = table.rewritten
         self.owned = table.owned
         self.captured = {name: column for name, column in source.payload.items() if column in self.types}
         self.lookups = {
@@ -141,8 +142,13 @@ class _Writer:
     def triggers(self) -> sql.Composed:
         """The triggers; on a table of our own they fire for every session, replica roles included."""
         columns = sql.SQL(", ").join(map(sql.Identifier, self._compared()))
-        names = {"function": self._function, "truncate_function": self._truncate, "columns": columns}
-        made = _template("triggers").format(**self._names, **names)
+        made = _template("triggers").format(
+            **self._names,
+            function=self._function,
+            truncate_function=self._truncate,
+            columns=columns,
+            of_columns=sql.SQL("") if self.rewritten else sql.SQL("OF {}").format(columns),
+        )
         return made + _template("triggers_always").format(**self._names) if self.owned else made
 
     def payload(self, row: str) -> sql.Composed:

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.doctor import postgres as doctor
 from outbox import capture
 from outbox.capture import State
 from outbox.capture.sources import SOURCES
@@ -129,6 +130,32 @@ async def test_a_captured_column_cannot_be_dropped_under_the_triggers(
     add_user(connection, "u1")
     add_post(connection, "p1", "u1")
     assert log(connection)[-1].key == "p1"
+
+
+async def test_what_an_upstream_trigger_slips_into_a_counter_update_is_told(
+    conn: postgres.Connection, connection: Connection, database: str
+) -> None:
+    """The statement does not name the column: capture must not be bound to those that are named."""
+    add_user(connection, "u1")
+    add_post(connection, "p1", "u1")
+    assert events_of(connection, """UPDATE posts SET "likesCount" = 6""") == []
+    connection.execute(
+        """CREATE FUNCTION public.slip_in() RETURNS trigger LANGUAGE plpgsql AS $$
+           BEGIN NEW.title := NEW."likesCount"::text; RETURN NEW; END $$"""
+    )
+    connection.execute(
+        "CREATE TRIGGER a BEFORE UPDATE ON posts FOR EACH ROW EXECUTE FUNCTION public.slip_in()"
+    )
+    listed = {table.table: table.state for table in (await capture.status(conn)).tables}
+    assert (listed["posts"], listed["users"]) == ("outdated", "installed")
+    said = {finding.name: finding.detail for finding in doctor.check(database, database)}
+    assert "newer than capture" in said["schemas"]
+    assert states(await capture.install(conn, ["posts"])) == {"posts": State.RENEWED}
+    assert events_of(connection, """UPDATE posts SET "likesCount" = 7""") == [("post.updated", "p1")]
+    assert log(connection)[-1].data["title"] == "7"
+    connection.execute("DROP TRIGGER a ON posts")
+    assert states(await capture.install(conn, ["posts"])) == {"posts": State.RENEWED}
+    assert events_of(connection, """UPDATE posts SET "likesCount" = 8""") == []
 
 
 async def test_absent_and_unusable_tables(conn: postgres.Connection, connection: Connection) -> None:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 from typing import Final
 
@@ -21,12 +22,12 @@ from consumers.engine.catchup import CatchUp
 from consumers.engine.checkpoint import Checkpoint
 from consumers.engine.log import Log
 from consumers.engine.options import Options
-from consumers.engine.patience import Patience, pause
+from consumers.engine.patience import Patience, Stopping, pause
 from consumers.engine.positions import STREAM_START, StreamId
 from consumers.engine.projection import Projection, StoreForgot
+from consumers.engine.reading import Reading
 from consumers.engine.repair.requests import fulfil
 from consumers.engine.stream import Delivered, Streams, advance
-from consumers.engine.tasks import until_stopped
 from consumers.engine.tracker import Lost, Tracker, Verdict
 from consumers.engine.trimming import Trimmer
 from runtime import telemetry
@@ -35,6 +36,8 @@ from runtime.redis import TRANSIENT as REDIS_AWAY
 from schemas.envelope import Event
 from schemas.errors import EventError
 
+#: More than this is acknowledged at once, whatever the options say: Redis keeps pending entries in memory.
+_MOST_PENDING: Final = 5000
 #: Streams that can't be joined, or not for long, are tried less and less often, up to so many times `Options.rejoin`.
 _LONGEST_REJOIN: Final = 8
 
@@ -64,9 +67,17 @@ class Follower:
         self._trimmer = Trimmer(projection.name, source, streams, options) if streams else None
         self._pending: dict[str, StreamId] | None = None
         self._unacknowledged: list[Delivered] = []
+        self._acknowledged_at = monotonic()
+        self._reading = Reading()
         self._rejoin_at = 0.0
         self._rejoin_pause = 0.0
         self._upkeep_at = 0.0
+        self._store_check_at = 0.0
+
+    @property
+    def applier(self) -> Applier:
+        """The one way into the view, for what happens beside following it."""
+        return self._applier
 
     async def run(self) -> None:
         """Follow until stopped.
@@ -80,10 +91,13 @@ class Follower:
                 checkpoint = await self._begin()
                 while not self._stop.is_set():
                     checkpoint = await self._step(checkpoint)
+                await self._reading.give_up()
                 await self._finish(checkpoint)
             except StoreForgot as reason:
                 log.warning("store_forgot", consumer=self._name, reason=str(reason))
                 await pause(self._stop, self._options.backoff_first)
+            finally:
+                await self._reading.give_up()
 
     async def _begin(self) -> Checkpoint:
         """Where the view stands: as its store says, filled from the truth when that says nothing useful."""
@@ -119,8 +133,12 @@ class Follower:
             log.warning("leaving_streams", consumer=self._name, reason=str(reason))
             telemetry.CONSUMER_CATCH_UPS.labels(self._name).inc()
             self._postpone_joining()
-            return self._leave_streams(checkpoint)
-        return await self._upkeep(checkpoint, idle=not delivered)
+            return await self._leave_streams(checkpoint)
+        checkpoint = await self._upkeep(checkpoint, idle=not delivered)
+        if delivered and self._options.gather:
+            with suppress(Stopping):
+                await pause(self._stop, self._options.gather)
+        return checkpoint
 
     async def _follow_log(self, checkpoint: Checkpoint) -> Checkpoint:
         join = self._streams is not None and monotonic() >= self._rejoin_at
@@ -139,8 +157,9 @@ class Follower:
             delivered = await self._streams.read_pending(self._pending, count)
             self._pending = advance(self._pending, delivered) if delivered else None
             return delivered
-        reading = self._streams.read_new(checkpoint.streams, count, self._options.block)
-        return await until_stopped(reading, self._stop) or []
+        keys, block = tuple(checkpoint.streams), self._options.block
+        read = partial(self._streams.read_new, keys, count, block)
+        return await self._reading.wait(read, self._stop, self._options.upkeep)
 
     def _batches(
         self, delivered: Sequence[Delivered], checkpoint: Checkpoint
@@ -175,14 +194,17 @@ class Follower:
             raise lost
 
     async def _apply(self, events: list[Event], checkpoint: Checkpoint) -> None:
-        """Apply, then acknowledge: what the view's store has not heard of stays pending."""
+        """Apply, then acknowledge, at once or a little later; what the view's store has not heard of stays pending."""
         assert self._streams is not None  # entries came from there
         if events:
             await self._applier.apply(events, checkpoint)
         elif not await self._applier.advance(checkpoint, tell=True):
             return
-        done, self._unacknowledged = self._unacknowledged, []
-        await self._streams.acknowledge(done)
+        due = monotonic() >= self._acknowledged_at + self._options.acknowledge
+        if due or len(self._unacknowledged) > _MOST_PENDING:
+            done, self._unacknowledged = self._unacknowledged, []
+            self._acknowledged_at = monotonic()
+            await self._streams.acknowledge(done)
 
     async def _finish(self, checkpoint: Checkpoint) -> None:
         """Nothing is read any more: let the store have the last word that readers have heard."""
@@ -197,7 +219,8 @@ class Follower:
         longest = self._options.rejoin * _LONGEST_REJOIN
         self._rejoin_pause = min(max(self._rejoin_pause * 2, self._options.rejoin), longest)
 
-    def _leave_streams(self, checkpoint: Checkpoint) -> Checkpoint:
+    async def _leave_streams(self, checkpoint: Checkpoint) -> Checkpoint:
+        await self._reading.give_up()
         self._pending = None
         self._unacknowledged.clear()
         return replace(checkpoint, streams={})
@@ -209,7 +232,9 @@ class Follower:
         self._upkeep_at = monotonic() + self._options.upkeep
         try:
             head = await self._log.head()
-            await self._applier.check_store()
+            if monotonic() >= self._store_check_at:
+                self._store_check_at = monotonic() + self._options.store_check
+                await self._applier.check_store()
             await self._applier.retry_letters()
             await fulfil(self._log, self._name, lambda events: self._applier.apply(events, checkpoint))
             if self._trimmer and checkpoint.streams:
@@ -218,7 +243,8 @@ class Follower:
             log.debug("upkeep_postponed", consumer=self._name, error=str(error))
             return checkpoint
         if head.newest_fill > checkpoint.fill:
-            return await self._catchup.refill(self._leave_streams(checkpoint), "a fill was asked for")
+            left = await self._leave_streams(checkpoint)
+            return await self._catchup.refill(left, "a fill was asked for")
         if checkpoint.streams and idle and head.epoch > checkpoint.epoch:
-            return self._leave_streams(checkpoint)
+            return await self._leave_streams(checkpoint)
         return checkpoint

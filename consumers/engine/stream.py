@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from redis.exceptions import ResponseError
@@ -21,6 +22,7 @@ from schemas import wire
 from schemas.errors import EventError
 from schemas.topics import TOPICS
 
+_LUA: Final = Path(__file__).parent / "lua"
 _MEMBER: Final = "owner"
 #: How far back from the end of a stream a marker is looked for.
 _MARKER_WITHIN: Final = 1000
@@ -45,6 +47,8 @@ class Streams:
         self._prefix = prefix
         self._group = consumer
         self._topics = sorted(topics)
+        self._acknowledge = client.register_script((_LUA / "acknowledge.lua").read_text(encoding="utf-8"))
+        self._trim = client.register_script((_LUA / "trim.lua").read_text(encoding="utf-8"))
 
     def keys(self, epoch: int, partitions: int) -> list[str]:
         """The streams of an epoch that this consumer reads."""
@@ -108,26 +112,22 @@ class Streams:
         return await self._read(dict.fromkeys(keys, ">"), count, max(int(block_seconds * 1000), 1))
 
     async def acknowledge(self, delivered: Iterable[Delivered]) -> None:
-        """The view has these, or they are set aside safely."""
-        by_stream: dict[str, list[str]] = {}
+        """The view has these, or they are set aside safely. One command per partition."""
+        by_partition: dict[int, dict[str, list[str]]] = {}
         for one in delivered:
-            by_stream.setdefault(one.stream, []).append(format_stream_id(one.id))
-        if not by_stream:
-            return
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for key, ids in by_stream.items():
-                pipe.xack(key, self._group, *ids)
-            await pipe.execute()
+            streams = by_partition.setdefault(partition_of(one.stream), {})
+            streams.setdefault(one.stream, []).append(format_stream_id(one.id))
+        for streams in by_partition.values():
+            counted = [word for ids in streams.values() for word in (str(len(ids)), *ids)]
+            await self._acknowledge(keys=list(streams), args=[self._group, *counted])
 
     async def trim(self, epoch: int, upto: Mapping[int, StreamId], cap: int) -> int:
         """Drop what lies before these positions (by partition) from every topic's stream; how many entries."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for partition, position in upto.items():
-                for topic in TOPICS:
-                    key = f"{self._prefix}:{epoch}:{topic}:{{{partition}}}"
-                    pipe.xtrim(key, minid=format_stream_id(position), approximate=True)
-                    pipe.xtrim(key, maxlen=cap, approximate=True)
-            return sum(await pipe.execute())
+        removed = 0
+        for partition, position in upto.items():
+            keys = [f"{self._prefix}:{epoch}:{topic}:{{{partition}}}" for topic in TOPICS]
+            removed += int(await self._trim(keys=keys, args=[format_stream_id(position), cap]))
+        return removed
 
     async def _read(self, wanted: dict[str, str], count: int, block: int | None = None) -> list[Delivered]:
         try:
@@ -203,3 +203,8 @@ def _pairs(reply: Any) -> list[tuple[str, list[Any]]]:
     if isinstance(reply, dict):
         return [(key.decode(), [entry for part in parts for entry in part]) for key, parts in reply.items()]
     return [(key.decode(), entries) for key, entries in reply or []]
+
+
+def partition_of(key: str) -> int:
+    """The partition in a stream's key."""
+    return int(key.rpartition("{")[2].rstrip("}"))

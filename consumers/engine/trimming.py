@@ -19,7 +19,7 @@ from consumers.engine.checkpoint import Checkpoint
 from consumers.engine.log import Log
 from consumers.engine.options import Options
 from consumers.engine.positions import StreamId
-from consumers.engine.stream import Streams
+from consumers.engine.stream import Streams, partition_of
 from runtime.redis import TRANSIENT as REDIS_AWAY
 from runtime.statements import load
 
@@ -38,6 +38,7 @@ class Trimmer:
         self._options = options
         self._due_at = monotonic() + options.trim
         self._noted: tuple[int, dict[int, StreamId]] = (0, {})
+        self._trimmed: tuple[int, dict[int, StreamId]] = (0, {})
 
     async def trim_if_due(self, epoch: int) -> None:
         """Trim the streams of this epoch up to the positions noted before, and note the present ones.
@@ -54,13 +55,14 @@ class Trimmer:
             return
         noted_in, upto = self._noted
         self._noted = epoch, slowest(Checkpoint.load(row[1]) for row in rows)
-        if noted_in != epoch:
-            return
+        if noted_in != epoch or self._trimmed == (epoch, upto):
+            return  # nothing was applied since the last time: Redis need not be asked
         try:
             removed = await self._streams.trim(epoch, upto, self._options.stream_cap)
         except REDIS_AWAY as error:
             log.debug("streams_unreachable", consumer=self._consumer, error=str(error))
             return
+        self._trimmed = epoch, upto
         log.debug("streams_trimmed", consumer=self._consumer, removed=removed)
 
 
@@ -72,8 +74,3 @@ def slowest(checkpoints: Iterable[Checkpoint]) -> dict[int, StreamId]:
             partition = partition_of(key)
             reached[partition] = min(reached.get(partition, state.id), state.id)
     return reached
-
-
-def partition_of(key: str) -> int:
-    """The partition in a stream's key."""
-    return int(key.rpartition("{")[2].rstrip("}"))

@@ -15,7 +15,7 @@ from consumers.live.happenings.api import router as happenings_router
 from consumers.live.presence import Presence
 from consumers.live.quiz_api import router as quiz_router
 from consumers.live.revocations import TokenRevocations
-from consumers.live.schema import ONLINE_SECONDS
+from consumers.live.schema import ONLINE_SECONDS, client_of
 from runtime.auth import CurrentViewer, bearer_token, decode, token_hash
 from runtime.http import Problem, Text
 
@@ -65,7 +65,7 @@ def presence(request: Request) -> Presence:
     """Presence in this process, made at its first use."""
     state = request.app.state
     if not hasattr(state, "presence"):
-        client, breakers = getattr(state, "redis", None), getattr(state, "breakers", None)
+        client, breakers = client_of(state), getattr(state, "breakers", None)
         state.presence = Presence(state.pool, client, state.settings.stream_prefix, breakers)
     made: Presence = state.presence
     return made

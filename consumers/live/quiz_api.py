@@ -19,6 +19,7 @@ from consumers.engine.cards import timestamp
 from consumers.live import games
 from consumers.live.boards import Boards
 from consumers.live.games import Game, Rules
+from consumers.live.schema import client_of
 from runtime.access import load_scope
 from runtime.auth import CurrentViewer
 from runtime.errors import Retryable
@@ -158,7 +159,7 @@ def boards(request: Request) -> Boards:
     """The boards of this process, made at their first use."""
     state = request.app.state
     if not hasattr(state, "boards"):
-        client, breakers = getattr(state, "redis", None), getattr(state, "breakers", None)
+        client, breakers = client_of(state), getattr(state, "breakers", None)
         state.boards = Boards(client, state.settings.stream_prefix, breakers)
     made: Boards = state.boards
     return made

@@ -8,7 +8,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+
+from runtime.redis import Client
+from runtime.settings import Profile
 
 #: A heartbeat counts this long; clients send one every 20 seconds.
 ONLINE_SECONDS: Final = 30
@@ -32,3 +35,15 @@ def complete_key(prefix: str) -> str:
 def board_key(prefix: str, code: str, game: str, closed: int) -> str:
     """The leaderboard of a game after so many closed questions."""
     return f"{prefix}:live:{{{code}}}:board:{game}:{closed}"
+
+
+def client_of(state: Any) -> Client | None:
+    """The Redis for live state, if there is one. `economy` keeps live state in PostgreSQL.
+
+    Each heartbeat is five commands, each request that looks for a logout one: a class that is online for an hour would
+    use up a free tier's day.
+    """
+    if state.settings.stunity_profile is Profile.ECONOMY:
+        return None
+    client: Client | None = getattr(state, "redis", None)
+    return client

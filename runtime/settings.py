@@ -9,8 +9,9 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -32,6 +33,15 @@ class Settings(BaseSettings):
     )
     analytics_database_url: str | None = Field(
         default=None, description="Database of the time-series tables; DATABASE_URL when absent."
+    )
+    school_time_zone: str = Field(
+        default="Asia/Phnom_Penh",
+        description="Whose midnight begins a school day in analytics; another one makes the roll-ups anew.",
+    )
+    analytics_retention_days: int | None = Field(
+        default=None,
+        ge=100,
+        description="Facts and roll-ups of analytics older than this go; kept for ever when absent.",
     )
     redis_url: str | None = Field(
         default=None, description="Redis or Valkey >= 6.2; without it there are no streams and no feed cache."
@@ -152,6 +162,15 @@ class Settings(BaseSettings):
         description="How fast that comparison may read; `stunity verify` itself is not slowed.",
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @field_validator("school_time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"there is no time zone {name!r}") from error
+        return name
 
     @property
     def replication_url(self) -> str:

@@ -1,29 +1,38 @@
-"""HTTP of analytics: who may ask, then the view's numbers or PostgreSQL's. Numbers are made in `model.py`."""
+"""HTTP of analytics: who may ask, then the view's numbers or PostgreSQL's. Numbers are made in `model.py`.
+
+Posts and schools are here; an author's insights and what is trending in `insights_api.py`.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Request
 
-from consumers.analytics import fallback
-from consumers.analytics.chart import bars
+from consumers.analytics import fallback, insights_api
+from consumers.analytics.chart import bars, heat_map
 from consumers.analytics.model import PostNumbers, SchoolNumbers, post_answer, school_answer
+from consumers.analytics.requests import (
+    SVG,
+    AnalyticsReader,
+    Id,
+    analytics_pool,
+    picture,
+    school_zone,
+    wants_picture,
+)
 from consumers.analytics.series import Bucket, Period, window
 from consumers.analytics.view import AnalyticsView
-from consumers.engine.reads import Reader, reader
+from consumers.engine.reads import Reader
 from runtime.access import POST_VISIBLE, STAFF, Viewer
 from runtime.errors import Retryable
-from runtime.http import Problem, Text
+from runtime.http import Problem
 from runtime.postgres import TRANSIENT, Connection
 
 router = APIRouter(tags=["analytics"])
+router.include_router(insights_api.router)
 
-AnalyticsReader = Annotated[Reader, Depends(reader("analytics", "timescale", timeout=2.0))]
-Id = Annotated[Text, Path(max_length=200)]
-
-_SVG: Final = "image/svg+xml"
 _POST: Final = (
     'SELECT p."authorId", p."schoolId", '  # noqa: S608 - put together from constants of ours
     + POST_VISIBLE
@@ -43,7 +52,7 @@ def may_see_school(viewer: Viewer, school_id: str) -> bool:
     return viewer.role == "SUPER_ADMIN" or (viewer.role in STAFF and viewer.school_id == school_id)
 
 
-@router.get("/posts/{post_id}/analytics", responses={200: {"content": {_SVG: {}}}})
+@router.get("/posts/{post_id}/analytics", responses={200: {"content": {SVG: {}}}})
 async def post_analytics(
     request: Request,
     reader: AnalyticsReader,
@@ -53,44 +62,62 @@ async def post_analytics(
 ) -> Any:
     """Views, unique viewers and engagement of one post, as JSON or (`Accept: image/svg+xml`) as a picture."""
     await _require_post_access(reader, post_id)
-    grid = window(period, bucket or _natural(period), datetime.now(UTC))
-    view = _view(request)
+    grid = window(period, bucket or _natural(period), datetime.now(UTC), school_zone(request))
+    view = AnalyticsView(analytics_pool(request))
 
     async def from_truth(conn: Connection) -> PostNumbers:
         return await fallback.post(conn, post_id, grid)
 
     numbers = await reader.answer(lambda: view.post(post_id, grid), from_truth)
     answer = post_answer(post_id, grid, numbers)
-    if _SVG in request.headers.get("accept", ""):
-        picture = bars(f"Views, {period.value}", answer["series"], "views")
-        return Response(picture, media_type=_SVG, headers=reader.headers)
+    if wants_picture(request):
+        return picture(reader, bars(f"Views, {period.value}", answer["series"], "views"))
     return {"data": answer}
 
 
-@router.get("/schools/{school_id}/activity")
+@router.get("/schools/{school_id}/activity", responses={200: {"content": {SVG: {}}}})
 async def school_activity(
-    request: Request, reader: AnalyticsReader, school_id: Id, period: Period = Period.WEEK
-) -> dict[str, Any]:
+    request: Request,
+    reader: AnalyticsReader,
+    school_id: Id,
+    period: Period = Period.WEEK,
+    bucket: Bucket | None = None,
+) -> Any:
     """What a school's members did: series, totals and an hourly heat map, for the school's own staff."""
+    answer = await _school(request, reader, school_id, period, bucket)
+    if wants_picture(request):
+        return picture(reader, bars(f"Activity, {period.value}", answer["series"], "all"))
+    return {"data": answer}
+
+
+@router.get("/schools/{school_id}/activity/heatmap", responses={200: {"content": {SVG: {}}}})
+async def school_heat_map(
+    request: Request, reader: AnalyticsReader, school_id: Id, period: Period = Period.MONTH
+) -> Any:
+    """When a school's members are active: weekdays by hours of the school's clock, for the school's own staff."""
+    answer = await _school(request, reader, school_id, period, Bucket.DAY)
+    if wants_picture(request):
+        return picture(reader, heat_map(f"Activity by hour, {period.value}", answer["heatMap"]))
+    return {"data": {name: answer[name] for name in ("schoolId", "period", "timeZone", "heatMap")}}
+
+
+async def _school(
+    request: Request, reader: Reader, school_id: str, period: Period, bucket: Bucket | None
+) -> dict[str, Any]:
     if not may_see_school(reader.viewer, school_id):
         raise Problem(403, detail="Only the school's staff may see its activity.")
-    grid = window(period, _natural(period), datetime.now(UTC))
-    view = _view(request)
+    grid = window(period, bucket or _natural(period), datetime.now(UTC), school_zone(request))
+    view = AnalyticsView(analytics_pool(request))
 
     async def from_truth(conn: Connection) -> SchoolNumbers:
         return await fallback.school(conn, school_id, grid)
 
     numbers = await reader.answer(lambda: view.school(school_id, grid), from_truth)
-    return {"data": school_answer(school_id, grid, numbers)}
+    return school_answer(school_id, grid, numbers)
 
 
 def _natural(period: Period) -> Bucket:
     return Bucket.HOUR if period is Period.DAY else Bucket.DAY
-
-
-def _view(request: Request) -> AnalyticsView:
-    state = request.app.state
-    return AnalyticsView(getattr(state, "analytics_pool", None) or state.pool)
 
 
 async def _require_post_access(reader: Reader, post_id: str) -> None:

@@ -69,6 +69,8 @@ def school_answer(school_id: str, grid: Window, numbers: SchoolNumbers) -> dict[
     points: dict[datetime, dict[str, int]] = defaultdict(dict)
     for start, kind, count in numbers.activity:
         points[start][_plural(kind)] = count
+    for point in points.values():
+        point["all"] = sum(point.values())
     names = tuple(_plural(kind) for kind in ACTIVITY_KINDS)
     return {
         "schoolId": school_id,
@@ -78,7 +80,7 @@ def school_answer(school_id: str, grid: Window, numbers: SchoolNumbers) -> dict[
         "totals": {
             _plural(kind): sum(r[2] for r in numbers.activity if r[1] == kind) for kind in ACTIVITY_KINDS
         },
-        "series": fill(grid, points, names),
+        "series": fill(grid, points, (*names, "all")),
         "heatMap": _heat_map(numbers.heat),
     }
 

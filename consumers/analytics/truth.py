@@ -46,6 +46,9 @@ class Truth:
                 and row.user_id in schools
                 and (since is None or row.time >= since)
             },
+            removed_views={
+                key: time for key, time in changes.removed_views.items() if since is None or time >= since
+            },
         )
 
     def _view(self, view: View) -> View:

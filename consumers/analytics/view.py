@@ -6,7 +6,7 @@ ask is decided in `api.py`; the same numbers from the truth are in `fallback.py`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,7 +42,7 @@ class AnalyticsView:
         statement = "hourly_views" if grid.bucket is Bucket.HOUR else "daily_views"
         try:
             async with self._pool.connection() as conn:
-                await self._require_zone(conn, grid)
+                await require_zone(conn, self._sql, grid)
                 rows = await fetch_rows(conn, self._sql[statement], params)
                 engagements = await fetch_rows(conn, self._sql["engagements"], params)
                 people = await self._people(conn, "post", post_id, grid)
@@ -60,7 +60,7 @@ class AnalyticsView:
         params = {"school_id": school_id, **grid.params()}
         try:
             async with self._pool.connection() as conn:
-                await self._require_zone(conn, grid)
+                await require_zone(conn, self._sql, grid)
                 return SchoolNumbers(
                     await fetch_rows(conn, self._sql["activity"], params),
                     await fetch_rows(conn, self._sql["heat"], params),
@@ -68,14 +68,6 @@ class AnalyticsView:
                 )
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
-
-    async def _require_zone(self, conn: Connection, grid: Window) -> None:
-        try:
-            rows = await fetch_rows(conn, self._sql["zone"])
-        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-            raise Unanswered(f"there are no analytics tables: {error}") from error
-        if rows != [(grid.zone.key,)]:
-            raise Unanswered(f"the roll-ups are not of {grid.zone.key}")
 
     async def _people(self, conn: Connection, owner: str, owner_id: str, grid: Window) -> BitMap:
         """Who is in the window: whole days by their sets, days in which it begins or ends by their hours."""
@@ -96,6 +88,16 @@ class AnalyticsView:
             _within(day, people, by_hour, since, until) for day, people, by_hour in await cursor.fetchall()
         ]
         return BitMap.union(*found) if found else BitMap()
+
+
+async def require_zone(conn: Connection, statements: Mapping[str, str], grid: Window) -> None:
+    """Raises Unanswered when there are no tables, or when their days are not those of the window."""
+    try:
+        rows = await fetch_rows(conn, statements["zone"])
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+        raise Unanswered(f"there are no analytics tables: {error}") from error
+    if rows != [(grid.zone.key,)]:
+        raise Unanswered(f"the roll-ups are not of {grid.zone.key}")
 
 
 def _within(day: int, people: bytes | None, by_hour: bytes | None, since: int, until: int) -> BitMap:

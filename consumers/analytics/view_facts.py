@@ -167,7 +167,7 @@ class ViewFacts:
         for statement, params in (("count_hours", hourly), ("count_days", daily)):
             if by_day:
                 await conn.execute(self._sql[statement], params)
-        if any(sums[0] < 0 for sums in tally.hours.values()):
+        if any(sums[0] <= 0 for sums in tally.hours.values()):
             await conn.execute(self._sql["clear_hours"], hourly)
             await conn.execute(self._sql["clear_days"], daily)
 

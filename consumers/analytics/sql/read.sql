@@ -45,3 +45,42 @@ SELECT extract(isodow FROM hour AT TIME ZONE %(zone)s)::int, extract(hour FROM h
        sum(count)::bigint
   FROM {schema}.school_activity_hourly WHERE school_id = %(school_id)s AND hour >= %(since)s AND hour < %(until)s
  GROUP BY 1, 2
+
+-- name: views_of_posts
+-- The days of several posts.
+SELECT day, post_id, view_count FROM {schema}.post_views_daily
+ WHERE post_id = ANY (%(posts)s) AND day >= %(since)s AND day < %(until)s
+
+-- name: engagements_of_posts
+-- Likes, comments and bookmarks of several posts per day.
+SELECT date_trunc('day', hour, %(zone)s), post_id, kind, sum(count)::bigint FROM {schema}.engagement_hourly
+ WHERE post_id = ANY (%(posts)s) AND hour >= %(since)s AND hour < %(until)s GROUP BY 1, 2, 3
+
+-- name: people_of_posts
+-- The sets of several posts.
+SELECT day, post_id, people FROM {schema}.post_people
+ WHERE post_id = ANY (%(posts)s) AND day >= %(since)s AND day < %(until)s
+
+-- name: trending_by_hour
+-- What is looked at and reacted to most, by the hours of a window.
+WITH v AS (SELECT post_id, sum(view_count)::bigint AS views FROM {schema}.post_views_hourly
+            WHERE hour >= %(since)s AND hour < %(until)s GROUP BY 1)
+{trending}
+
+-- name: trending_by_day
+-- The same by days.
+WITH v AS (SELECT post_id, sum(view_count)::bigint AS views FROM {schema}.post_views_daily
+            WHERE day >= %(since)s AND day < %(until)s GROUP BY 1)
+{trending}
+
+-- name: trending_tail
+-- What {trending} stands for: the score, best first.
+, e AS (SELECT post_id, coalesce(sum(count) FILTER (WHERE kind = 'like'), 0)::bigint AS likes,
+               coalesce(sum(count) FILTER (WHERE kind = 'comment'), 0)::bigint AS comments,
+               coalesce(sum(count) FILTER (WHERE kind = 'bookmark'), 0)::bigint AS bookmarks
+          FROM {schema}.engagement_hourly WHERE hour >= %(since)s AND hour < %(until)s GROUP BY 1),
+all_of_them AS (SELECT post_id, coalesce(views, 0) AS views, coalesce(likes, 0) AS likes,
+                       coalesce(comments, 0) AS comments, coalesce(bookmarks, 0) AS bookmarks
+                  FROM v FULL JOIN e USING (post_id))
+SELECT post_id, views, likes, comments, bookmarks, views + 3 * likes + 5 * comments + 2 * bookmarks AS score
+  FROM all_of_them ORDER BY score DESC, post_id COLLATE "C" LIMIT %(most)s

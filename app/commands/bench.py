@@ -16,6 +16,7 @@ def register(app: typer.Typer) -> None:
     group.command("relay")(relay)
     group.command("latency")(latency)
     group.command("embed")(embed)
+    group.command("analytics")(analytics)
     group.command("capture")(capture)
     group.command("search")(search)
     app.add_typer(group, name="bench")
@@ -64,6 +65,25 @@ def latency(
             for rate in rates.split(",")
         ]
     publish("latency", {f"at_{run['rate']:g}_per_s": run for run in result}, as_json=as_json)
+
+
+def analytics(
+    views: Annotated[int, typer.Option(min=50_000, help="Views over 90 days; a fifth are of one post.")] = 10_000_000,
+    posts: Annotated[int, typer.Option(min=100, help="Posts.")] = 20_000,
+    people: Annotated[int, typer.Option(min=100, help="People who look.")] = 50_000,
+    ingest: Annotated[int | None, typer.Option(help="How many of the views go through the projection.")] = None,
+    rounds: Annotated[int, typer.Option(min=2, help="Reads of each kind.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Reads against the plan's own SQL and a COUNT on raw rows; the projection with its roll-ups against COPY."""
+    from app.bench import analytics as bench
+    from app.bench.report import publish
+    from app.bench.servers import servers
+
+    size = bench.Size(views, posts, views // 5, people, ingest or min(views // 20, 500_000))
+    with servers() as on:
+        result = bench.measure(on, size, rounds=rounds, say=Console(stderr=True).print)
+    publish("analytics", result, as_json=as_json)
 
 
 def embed(

@@ -11,6 +11,9 @@ from typing import Final
 
 FOLDER: Final = Path(__file__).parent
 _RELAY: Final = "tests/integration/relay/"
+_ENGINE: Final = "tests/integration/engine/"
+_SEARCH: Final = "tests/integration/search/"
+_VERIFY: Final = "tests/integration/verify/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Mutant:
 
     @property
     def invariant(self) -> str:
-        """I1 … I6b."""
+        """I1 … I12."""
         return self.name.partition("-")[0]
 
 
@@ -114,5 +117,50 @@ MUTANTS: Final = (
         "I6b-old-epoch-stays-open",
         "nobody tells the readers of an old epoch where it goes on",
         (f"{_RELAY}test_epochs.py::test_a_change_of_the_number_of_partitions[wal]",),
+    ),
+    Mutant(
+        "I7-no-generation",
+        "a paused former owner writes over its successor",
+        ("tests/integration/feeds/test_store.py::test_a_paused_former_owner_has_no_effect",),
+    ),
+    Mutant(
+        "I7-late-writes-stay",
+        "keys of a write whose fate is not known are not written again",
+        (f"{_SEARCH}test_projection.py::test_a_late_write_of_a_former_owner_is_mended_by_the_new_one",),
+    ),
+    Mutant(
+        "I8-facts-do-not-wait",
+        "facts overtake a dead letter of their key",
+        (f"{_ENGINE}test_poison.py::test_facts_wait_behind_a_letter_and_follow_it_in_order",),
+    ),
+    Mutant(
+        "I9-an-outage-is-poison",
+        "events are set aside because the store is away",
+        (f"{_ENGINE}test_poison.py::test_an_outage_is_waited_for",),
+    ),
+    Mutant(
+        "I10-a-hole-is-passed-over",
+        "a number that is missing in a stream goes unnoticed",
+        (f"{_ENGINE}test_losses.py::test_hole",),
+    ),
+    Mutant(
+        "I12-one-look",
+        "a change on its way is reported as a difference",
+        (f"{_VERIFY}test_search.py::test_changes_under_way_are_no_differences",),
+    ),
+    Mutant(
+        "I12-mapping-shows-to-all",
+        "posts of a school are found by everybody, and verify says so",
+        (f"{_VERIFY}test_search.py::test_a_view_that_follows_is_equal",),
+    ),
+    Mutant(
+        "I12-mapping-drops-a-comment",
+        "a comment counts as much as a like, and verify says so",
+        (f"{_VERIFY}test_search.py::test_a_view_that_follows_is_equal",),
+    ),
+    Mutant(
+        "I12-mapping-keeps-markup",
+        "addresses are embedded, and verify says so",
+        (f"{_VERIFY}test_embeddings.py::test_damage_is_named_and_mended",),
     ),
 )

@@ -44,6 +44,12 @@ def populate(network: Network) -> None:
         network.conn.execute(
             'INSERT INTO likes (id, "postId", "userId") VALUES (%s, %s, %s)', (f"l-{user}", "post0", user)
         )
+    for number in range(2):
+        network.conn.execute(
+            """INSERT INTO comments (id, "postId", "authorId", content, "updatedAt")
+               VALUES (%s, 'post1', 'anna', 'nice', now())""",
+            (f"c{number}",),
+        )
     network.user("secret", "north", profileVisibility="PRIVATE")
     network.club("teacher", "Chess", "north", id="chess", category="Games", tags=["chess"])
     network.club("teacher", "Closed", "north", id="closed", mode="INVITE_ONLY")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import signal
+import sys
 import threading
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -60,7 +62,15 @@ def serve(settings: RelaySettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         # In a thread: a handler that takes a lock which the interrupted code holds would wait for ever.
         signal.signal(number, lambda *_: threading.Thread(target=service.stop).start())
+    _tune()
     service.run()
+
+
+def _tune() -> None:
+    """Thousands of buffers wait in one batch, none in a cycle; and the thread that sends must not wait for its turn."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    sys.setswitchinterval(0.0005)
 
 
 def relay_settings(settings: Settings, mode: Mode = Mode.AUTO) -> RelaySettings:

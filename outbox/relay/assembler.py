@@ -13,17 +13,20 @@ from typing import Final
 from outbox.relay import pgoutput
 from outbox.relay.batch import COLUMNS, LENGTH, WAL_HEAD, WAL_LAYOUT, Batch, Commit, Frames
 from outbox.relay.errors import RelayInvariantBroken
-from outbox.relay.pgoutput import BEGIN, COMMIT, INSERT, KEEPALIVE, PAYLOAD, U32, U64, XLOG_DATA
+from outbox.relay.pgoutput import BEGIN, COMMIT, INSERT, KEEPALIVE, PAYLOAD, XLOG_DATA
 from outbox.relay.position import Position
 
 _ROW: Final = PAYLOAD + 8  # 'I', relation (4), 'N', number of columns (2)
-_RELATION: Final = slice(PAYLOAD + 1, PAYLOAD + 5)
 _FINAL_LSN: Final = PAYLOAD + 1
-_XID: Final = PAYLOAD + 17
 _COMMIT_LSN: Final = PAYLOAD + 2
-_END_LSN: Final = PAYLOAD + 10
 _LOOK_EVERY: Final = 0x3FF  # rows of one transaction between two looks at the batch's size
 _TEXT: Final = Struct(">cI").pack
+#: Of the envelope and its payload: kind of the one, kind of the other, and of a row its relation.
+_LOOK: Final = Struct(f">B{PAYLOAD - 1}xBI").unpack_from
+#: A shorter one says nothing about rows: a keepalive.
+_SHORTEST: Final = PAYLOAD + 5
+_BEGIN: Final = Struct(">Q8xI").unpack_from
+_COMMIT: Final = Struct(">QQ").unpack_from
 
 
 class Assembler:
@@ -39,57 +42,61 @@ class Assembler:
         self._max_bytes = max_bytes
         self._frames = Frames(partitions, WAL_HEAD)
         self._only = self._frames.lists[0]
-        self._size = 0
+        #: Bytes that wait to be taken.
+        self.size = 0
         self._commit = 0
         self._index = 0
         self._xid = 0
         self._end = 0
         self._commits: list[Commit] = []
         self._order: dict[int, tuple[int, ...] | None] = {}
-        # The relation, as bytes, whose rows need not be looked at.
-        self._plain = b""
+        # The relation whose rows need not be looked at.
+        self._plain = -1
 
     def feed(self, message: memoryview) -> bool:
         """Take in one message; True when the batch is full or a keepalive came.
 
         Long, because a call per message is what it would cost to cut it up.
         """
-        data = bytes(message)
-        if data[0] != XLOG_DATA:
-            return self._keepalive(data)
-        kind = data[PAYLOAD]
+        if len(message) < _SHORTEST:
+            return self._short(bytes(message))
+        envelope, kind, relation = _LOOK(message)
+        if envelope != XLOG_DATA:
+            raise RelayInvariantBroken(f"message of kind {envelope} in the replication stream")
         if kind == INSERT:
-            if data[_RELATION] != self._plain:
-                return self._any_insert(data)
+            if relation != self._plain:
+                return self._any_insert(bytes(message))
             self._index = index = self._index + 1
             stream_id = b"%d-%d" % (self._commit, index)
-            self._only += (LENGTH[len(stream_id)], stream_id, data[_ROW:])
-            self._size += len(data)
-            return index & _LOOK_EVERY == 0 and self.full
+            # The rest of the message is not copied before the batch is joined.
+            self._only += (LENGTH[len(stream_id)], stream_id, message[_ROW:])
+            self.size = size = self.size + len(message)
+            return size >= self._max_bytes or (index & _LOOK_EVERY == 0 and self.full)
         if kind == BEGIN:
-            commit = U64(data, _FINAL_LSN)[0]
+            commit, xid = _BEGIN(message, _FINAL_LSN)
             if self.in_transaction or commit <= self._commit:
                 raise RelayInvariantBroken(f"transaction of {commit} begins after that of {self._commit}")
-            self._commit, self._index, self._xid = commit, 0, U32(data, _XID)[0]
+            self._commit, self._index, self._xid = commit, 0, xid
             self.in_transaction = True
             return False
         if kind == COMMIT:
-            if not self.in_transaction or U64(data, _COMMIT_LSN)[0] != self._commit:
+            commit, end = _COMMIT(message, _COMMIT_LSN)
+            if not self.in_transaction or commit != self._commit:
                 raise RelayInvariantBroken(f"a commit that does not end the transaction of {self._commit}")
-            self._end = self.decoded = U64(data, _END_LSN)[0]
+            self._end = self.decoded = end
             if self._index:
                 self._commits.append((self._commit, self._index, self._xid))
             self.in_transaction = False
-            return len(self._only) >= self._max_frames or self._size >= self._max_bytes
-        return self._rare(data)
+            return len(self._only) >= self._max_frames or self.size >= self._max_bytes
+        return self._rare(bytes(message))
 
     def take(self) -> Batch | None:
         """What has come since the last batch; None when there was no row."""
         count = len(self._frames)
         if not count:
             return None
-        first = min(Position.parse(frames[1]) for frames in self._frames.lists if frames)
-        last = max(Position.parse(frames[-2]) for frames in self._frames.lists if frames)
+        first = min(Position.parse(bytes(frames[1])) for frames in self._frames.lists if frames)
+        last = max(Position.parse(bytes(frames[-2])) for frames in self._frames.lists if frames)
         batch = Batch(
             first,
             last,
@@ -101,7 +108,7 @@ class Assembler:
             self._commits,
         )
         self._commits = []
-        self._size = 0
+        self.size = 0
         return batch
 
     @property
@@ -112,9 +119,12 @@ class Assembler:
     @property
     def full(self) -> bool:
         """Whether it is time to take a batch."""
-        return self._size >= self._max_bytes or len(self._frames) * 3 >= self._max_frames
+        return self.size >= self._max_bytes or len(self._frames) * 3 >= self._max_frames
 
-    def _keepalive(self, data: bytes) -> bool:
+    def _short(self, data: bytes) -> bool:
+        """A keepalive; or a message that holds nothing of ours."""
+        if data[0] == XLOG_DATA:
+            return self._rare(data)
         if data[0] != KEEPALIVE:
             raise RelayInvariantBroken(f"message of kind {data[0]} in the replication stream")
         keepalive = pgoutput.decode_keepalive(data)
@@ -137,7 +147,7 @@ class Assembler:
         self._order[relation.id] = tuple(map(relation.columns.index, COLUMNS)) if ours else None
         if ours:
             as_expected = relation.columns == COLUMNS and len(self._frames.lists) == 1
-            self._plain = relation.id.to_bytes(4) if as_expected else b""
+            self._plain = relation.id if as_expected else -1
 
     def _any_insert(self, data: bytes) -> bool:
         """The slow way: other tables in the publication, more columns than ours, several partitions."""
@@ -152,5 +162,5 @@ class Assembler:
         columns = [insert.columns[place] or b"" for place in order]
         row = b"".join(part for text in columns for part in (_TEXT(b"t", len(text)), text))
         self._frames.add(b"%d-%d" % (self._commit, self._index), row)
-        self._size += len(data)
-        return self._index & _LOOK_EVERY == 0 and self.full
+        self.size += len(data)
+        return self.full

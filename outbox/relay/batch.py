@@ -62,7 +62,7 @@ class Frames:
     """Collects the frames of a batch, each in its partition's list."""
 
     def __init__(self, partitions: int, head: int) -> None:
-        self.lists: list[list[bytes]] = [[] for _ in range(partitions)]
+        self.lists: list[list[bytes | memoryview]] = [[] for _ in range(partitions)]
         self._head = head
 
     def __len__(self) -> int:

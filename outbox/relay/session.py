@@ -114,6 +114,11 @@ class ReplicationSession:
         if self._wakeup.wait(timeout, [self._conn.socket]):
             self.take_in()
 
+    def rest(self, timeout: float) -> None:
+        """Let messages gather for so long, or until woken, then take them in."""
+        self._wakeup.wait(timeout)
+        self.take_in()
+
     def take_in(self) -> None:
         """Read what has arrived into libpq's buffer."""
         try:

@@ -1,8 +1,9 @@
 """How fast the relay drains a backlog, against what reads the same backlog without its guarantees.
 
 In each round the same committed transactions are read by (a) the relay, with all guarantees on, (b) an unguarded
-Python loop, (c) pg_recvlogical to /dev/null, (d) Debezium's engine, where Java and its jars are installed. The
-ratios are of medians over the rounds; absolute figures are only this machine's.
+Python loop, (c) pg_recvlogical to /dev/null, (d) Debezium's engine, where Java and its jars are installed; and a
+backlog of the same form by (e) the relay in poll mode. Ratios are of medians over the rounds; absolute figures are
+only this machine's. Redis writes its append-only file every second, and is not made to rewrite it in the middle.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -20,77 +23,141 @@ from psycopg.conninfo import conninfo_to_dict
 
 from app.bench import debezium
 from app.bench.backlog import Backlog, drop_slots, make, make_slot
-from app.bench.process import RelayProcess
+from app.bench.process import Drained, RelayProcess
 from app.bench.servers import Servers
 from app.stack import binaries
 
 PUBLICATION: Final = "stunity_outbox"
 _LOOP: Final = Path(__file__).resolve().parents[2] / "tests" / "benchmarks" / "unguarded_loop.py"
+_LOOP_EVENTS: Final = 1000
+_LOOP_BYTES: Final = 4 << 20
+_CEILINGS: Final = ("loop", "wal", "debezium")
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A backlog: so many events, in transactions of so many rows, each with about so many bytes of text."""
+
+    events: int = 200_000
+    rows: int = 1
+    payload: int = 380
+
+    def __str__(self) -> str:
+        return f"{self.rows}_per_transaction_{self.payload}_bytes"
+
+
+#: What else events come in: from a small bulk write to a large one, and from a long post to a file.
+SUITE: Final = (
+    Shape(rows=50),
+    Shape(rows=5_000),
+    Shape(rows=50_000),
+    Shape(events=40_000, payload=4_000),
+    Shape(events=1_000, payload=200_000),
+)
 
 
 @dataclass(slots=True)
 class Samples:
-    """Events per second of each reader, one figure per round."""
+    """Events per second of each reader, one figure per round, and what else the relay was seen to use."""
 
-    relay: list[float] = field(default_factory=list)
-    loop: list[float] = field(default_factory=list)
-    wal: list[float] = field(default_factory=list)
-    debezium: list[float] = field(default_factory=list)
-    memory_mb: float = 0.0
+    rates: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    drained: list[Drained] = field(default_factory=list)
+
+    def add(self, reader: str, rate: float) -> None:
+        """One more round of a reader."""
+        self.rates[reader].append(rate)
 
     def result(self) -> dict[str, Any]:
         """Medians and ratios."""
-        rate = {
-            name: median(getattr(self, name))
-            for name in ("relay", "loop", "wal", "debezium")
-            if getattr(self, name)
-        }
+        rate = {name: median(values) for name, values in self.rates.items()}
         ratios = {
-            f"ratio_to_{name}": round(rate["relay"] / rate[name], 3) for name in rate if name != "relay"
+            f"ratio_to_{name}": round(rate["relay"] / rate[name], 3) for name in _CEILINGS if name in rate
         }
+        if "poll" in rate:
+            ratios["ratio_poll_to_wal"] = round(rate["poll"] / rate["relay"], 3)
         return {
             "events_per_s": {name: round(value) for name, value in rate.items()},
             **ratios,
-            "relay_peak_memory_mb": round(self.memory_mb, 1),
-            "rounds": len(self.relay),
+            "relay_peak_memory_mb": round(max(one.peak_memory_mb for one in self.drained), 1),
+            "relay_steady_memory_mb": round(max(one.steady_memory_mb for one in self.drained), 1),
+            "redis_commands_per_event": round(median(one.commands_per_event for one in self.drained), 5),
+            "bytes_per_entry": round(median(one.bytes_per_entry for one in self.drained)),
+            "rounds": len(self.drained),
         }
 
 
 def measure(
-    on: Servers, *, mode: str, events: int, rows: int, payload: int, rounds: int, say: Any
+    on: Servers, *, mode: str, shape: Shape, rounds: int, say: Callable[[str], None], suite: bool = False
 ) -> dict[str, Any]:
     """Run the rounds.
 
     Args:
         on: fresh servers.
-        mode: the relay's mode, wal or poll.
-        events: size of the backlog.
-        rows: events per transaction.
-        payload: rough bytes of text per event.
+        mode: the relay's mode, wal or poll; with wal, poll is measured beside it.
+        shape: the backlog.
         rounds: how often; the medians count.
         say: called with a line of progress.
+        suite: each shape of SUITE as well, once.
     """
-    samples = Samples()
+    with redis.Redis.from_url(on.redis_url) as client:
+        client.config_set("auto-aof-rewrite-percentage", 0)
     skipped = debezium.missing()
+    samples = Samples()
     for number in range(1, rounds + 1):
-        RelayProcess(on, mode).settle()  # its epoch and slot exist before the backlog does
-        for reader in ("bench_loop", "bench_wal", "bench_debezium"):
-            make_slot(on.database_url, reader)
-        say(f"round {number} of {rounds}: {events:,} events in transactions of {rows}")
-        backlog = make(on.database_url, transactions=events // rows, rows=rows, payload=payload)
-        relay = RelayProcess(on, mode)
-        samples.relay.append(relay.drain(backlog))
-        samples.memory_mb = max(samples.memory_mb, relay.peak_memory_mb)
-        samples.loop.append(_loop(on, backlog))
-        samples.wal.append(_recvlogical(on, backlog))
-        if not skipped:
-            samples.debezium.append(debezium.drain(on, "bench_debezium", PUBLICATION, backlog))
-        drop_slots(on.database_url, "bench_")
-    return samples.result() | ({"debezium_skipped": skipped} if skipped else {})
+        say(f"round {number} of {rounds}: {shape.events:,} events in transactions of {shape.rows}")
+        _round(on, mode, shape, samples, yardsticks=_CEILINGS if not skipped else _CEILINGS[:2])
+        if mode == "wal":
+            samples.add("poll", _drain(on, "poll", shape).events_per_s)
+    result = samples.result() | ({"debezium_skipped": skipped} if skipped else {})
+    return result | ({"shapes": _suite(on, mode, say)} if suite else {})
 
 
-def _loop(on: Servers, backlog: Backlog) -> float:
-    arguments = [on.database_url, on.redis_url, "bench_loop", PUBLICATION, str(backlog.end)]
+def _suite(on: Servers, mode: str, say: Callable[[str], None]) -> dict[str, Any]:
+    found = {}
+    for shape in SUITE:
+        say(f"{shape.events:,} events of {shape.payload:,} bytes in transactions of {shape.rows:,}")
+        samples = Samples()
+        _round(on, mode, shape, samples, yardsticks=("loop", "wal"))
+        found[str(shape)] = samples.result()
+    return found
+
+
+def _round(on: Servers, mode: str, shape: Shape, samples: Samples, *, yardsticks: tuple[str, ...]) -> None:
+    """The same backlog through the relay and through each yardstick."""
+    relay = RelayProcess(on, mode)
+    relay.settle()  # its epoch and slot exist before the backlog does
+    for reader in yardsticks:
+        make_slot(on.database_url, f"bench_{reader}")
+    backlog = _make(on, shape)
+    drained = relay.drain(backlog)
+    samples.drained.append(drained)
+    samples.add("relay", drained.events_per_s)
+    for reader in yardsticks:
+        samples.add(reader, _READERS[reader](on, backlog, shape))
+    drop_slots(on.database_url, "bench_")
+
+
+def _drain(on: Servers, mode: str, shape: Shape) -> Drained:
+    relay = RelayProcess(on, mode)
+    relay.settle()
+    return relay.drain(_make(on, shape))
+
+
+def _make(on: Servers, shape: Shape) -> Backlog:
+    transactions = shape.events // shape.rows
+    return make(on.database_url, transactions=transactions, rows=shape.rows, payload=shape.payload)
+
+
+def _debezium(on: Servers, backlog: Backlog, _: Shape) -> float:
+    rate = debezium.drain(on, "bench_debezium", PUBLICATION, backlog)
+    with redis.Redis.from_url(on.redis_url) as client:
+        client.delete(*client.keys("bench:*"))
+    return rate
+
+
+def _loop(on: Servers, backlog: Backlog, shape: Shape) -> float:
+    size = max(1, min(_LOOP_EVENTS, _LOOP_BYTES // shape.payload))
+    arguments = [on.database_url, on.redis_url, "bench_loop", PUBLICATION, str(backlog.end), str(size)]
     done = subprocess.run(
         [sys.executable, str(_LOOP), *arguments], check=True, capture_output=True, text=True, timeout=300
     )
@@ -99,7 +166,7 @@ def _loop(on: Servers, backlog: Backlog) -> float:
     return float(done.stdout)
 
 
-def _recvlogical(on: Servers, backlog: Backlog) -> float:
+def _recvlogical(on: Servers, backlog: Backlog, _: Shape) -> float:
     where = conninfo_to_dict(on.database_url)
     end = f"{backlog.end >> 32:X}/{backlog.end & 0xFFFFFFFF:X}"
     command = [
@@ -122,3 +189,10 @@ def _recvlogical(on: Servers, backlog: Backlog) -> float:
         command, check=True, capture_output=True, timeout=300, env={"PGPASSWORD": str(where["password"])}
     )
     return backlog.events / (time.perf_counter() - started)
+
+
+_READERS: Final[dict[str, Callable[[Servers, Backlog, Shape], float]]] = {
+    "loop": _loop,
+    "wal": _recvlogical,
+    "debezium": _debezium,
+}

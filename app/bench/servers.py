@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +42,12 @@ class Servers:
 
 @dataclass(frozen=True, slots=True)
 class SearchServers:
-    """The truth and an empty Typesense."""
+    """The truth, an empty Typesense, and a Valkey for what runs between them."""
 
     postgres: Postgres
     typesense: Typesense
+    valkey: Valkey
+    folder: Path
 
     @property
     def settings(self) -> Settings:
@@ -59,11 +61,12 @@ class SearchServers:
 
 
 @contextmanager
-def servers() -> Iterator[Servers]:
-    """PostgreSQL, migrated, and Valkey; stopped and deleted at the end."""
+def servers(**settings: str) -> Iterator[Servers]:
+    """PostgreSQL (with these settings), migrated, and Valkey; stopped and deleted at the end."""
     with _folder() as folder:
         postgres_port, valkey_port = free_ports(2)
-        made = Servers(_postgres(folder, postgres_port), Valkey(folder, valkey_port), folder)
+        postgres = _postgres(folder, postgres_port, settings)
+        made = Servers(postgres, Valkey(folder, valkey_port), folder)
         with _running(made.postgres, made.valkey):
             made.postgres.create_database()
             wiring.migrate(made.database_url)
@@ -72,19 +75,20 @@ def servers() -> Iterator[Servers]:
 
 @contextmanager
 def search_servers() -> Iterator[SearchServers]:
-    """PostgreSQL, migrated, and Typesense; stopped and deleted at the end."""
+    """PostgreSQL, migrated, Typesense and Valkey; stopped and deleted at the end."""
     with _folder() as folder:
-        postgres_port, port, peering = free_ports(3)
+        postgres_port, port, peering, valkey_port = free_ports(4)
         typesense = Typesense(folder, port, peering, secrets.token_hex(16))
-        made = SearchServers(_postgres(folder, postgres_port), typesense)
-        with _running(made.postgres, made.typesense):
+        made = SearchServers(_postgres(folder, postgres_port), typesense, Valkey(folder, valkey_port), folder)
+        with _running(made.postgres, made.typesense, made.valkey):
             made.postgres.create_database()
             wiring.migrate(made.postgres.url())
             yield made
 
 
-def _postgres(folder: Path, port: int) -> Postgres:
+def _postgres(folder: Path, port: int, settings: Mapping[str, str] | None = None) -> Postgres:
     extra = {"max_wal_size": "8GB", "checkpoint_timeout": "30min", "max_slot_wal_keep_size": "-1"}
+    extra |= settings or {}
     return Postgres(folder, port, secrets.token_hex(16), extra)
 
 

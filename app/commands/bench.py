@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -28,6 +29,9 @@ def relay(
     payload: Annotated[int, typer.Option(min=12, help="Rough bytes of text per event.")] = 380,
     rounds: Annotated[int, typer.Option(min=1, help="The medians of so many rounds count.")] = 5,
     mode: Annotated[str, typer.Option(help="wal or poll.")] = "wal",
+    suite: Annotated[
+        bool, typer.Option("--suite", help="Larger transactions and larger events as well.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Events per second through a backlog, against the bare WAL, an unguarded loop and Debezium."""
@@ -38,33 +42,55 @@ def relay(
     console = Console(stderr=True)
     with servers() as on:
         result = bench.measure(
-            on, mode=mode, events=events, rows=rows, payload=payload, rounds=rounds, say=console.print
+            on,
+            mode=mode,
+            shape=bench.Shape(events, rows, payload),
+            rounds=rounds,
+            say=console.print,
+            suite=suite,
         )
     publish(f"relay-{mode}", result, as_json=as_json)
 
 
 def latency(
+    part: Annotated[
+        str, typer.Option(help="relay: commit to stream; views: commit to each view; all.")
+    ] = "all",
+    relay_rates: Annotated[
+        str, typer.Option(help="Events per second for the relay alone, one run each, separated by commas.")
+    ] = "100,1000,5000",
     rates: Annotated[
-        str, typer.Option(help="Posts per second, one run each, separated by commas.")
+        str, typer.Option(help="Posts per second for the whole stack, one run each, separated by commas.")
     ] = "20,100",
-    seconds: Annotated[float, typer.Option(min=1, help="Length of each run.")] = 20.0,
+    seconds: Annotated[float, typer.Option(min=3, help="Length of each run.")] = 10.0,
     as_json: Json = False,
 ) -> None:
-    """From commit to the stream and to each view, p50/p95/p99, on a whole stack of its own."""
+    """From commit to the stream (both modes), and from commit to each view on a whole stack: p50, p95, p99."""
+    from app.bench.report import publish
+
+    say = Console(stderr=True).print
+    result: dict[str, object] = {}
+    if part in ("relay", "all"):
+        from app.bench import commit_to_stream
+
+        result["relay"] = commit_to_stream.measure_all(
+            [int(rate) for rate in relay_rates.split(",")], seconds, say=say
+        )
+    if part in ("views", "all"):
+        result["views"] = _views_latency([float(rate) for rate in rates.split(",")], seconds, say)
+    publish("latency", result, as_json=as_json)
+
+
+def _views_latency(rates: list[float], seconds: float, say: Callable[..., None]) -> dict[str, object]:
     import asyncio
 
     from app.bench import latency as bench
-    from app.bench.report import publish
     from app.stack.own import own_stack
 
-    console = Console(stderr=True)
     with own_stack() as stack:
         stack.run("seed", "--users", "60", "--posts", "100", "--views", "200", "--follows", "200")
-        result = [
-            asyncio.run(bench.measure(stack.env, rate=float(rate), seconds=seconds, say=console.print))
-            for rate in rates.split(",")
-        ]
-    publish("latency", {f"at_{run['rate']:g}_per_s": run for run in result}, as_json=as_json)
+        runs = [asyncio.run(bench.measure(stack.env, rate=rate, seconds=seconds, say=say)) for rate in rates]
+    return {f"at_{run['rate']:g}_per_s": run for run in runs}
 
 
 def analytics(
@@ -109,19 +135,37 @@ def search(
     posts: Annotated[
         int | None, typer.Option(min=100, help="Size of the network; 100,000, or 1,000 for --quality.")
     ] = None,
+    short: Annotated[bool, typer.Option("--short", help="Posts of two sentences, quickly written.")] = False,
+    seconds: Annotated[float, typer.Option(min=1, help="For how long it is asked.")] = 30.0,
+    rate: Annotated[float, typer.Option(min=1, help="Questions per second.")] = 50.0,
+    writes: Annotated[float, typer.Option(min=0, help="New posts per second meanwhile.")] = 100.0,
     as_json: Json = False,
 ) -> None:
-    """Recall of every way to index, by labelled questions in Khmer and English."""
+    """Indexing against the import API alone, and questions through the API; or recall of every way to index."""
     import asyncio
 
-    from app.bench.quality.measure import measure
+    from app.bench.quality.measure import measure as how_well
     from app.bench.report import publish
+    from app.bench.search.measure import measure as how_fast
     from app.bench.servers import search_servers
 
-    console = Console(stderr=True)
+    say = Console(stderr=True).print
     with search_servers() as on:
-        result = asyncio.run(measure(on, posts=posts or 1_000, say=console.print))
-    publish("search-quality", result, as_json=as_json)
+        if quality:
+            result = asyncio.run(how_well(on, posts=posts or 1_000, say=say))
+        else:
+            result = asyncio.run(
+                how_fast(
+                    on,
+                    posts=posts or 100_000,
+                    short=short,
+                    seconds=seconds,
+                    rate=rate,
+                    writes=writes,
+                    say=say,
+                )
+            )
+    publish("search-quality" if quality else "search", result, as_json=as_json)
 
 
 def capture(

@@ -25,7 +25,8 @@ class Batch:
     `refill` says that the events were made from the truth, to fill an empty view.
     `expects` is the checkpoint that the engine knows to be in the store: one that holds neither this nor
     `checkpoint` itself (the same write, repeated) went back or was exchanged, and must raise StoreForgot. None: it
-    does not matter what is there.
+    does not matter what is there. `replayed` says that the events were in the view before, and what undid them may
+    have been as well: a view that takes facts from events asks the truth whether they still stand.
     """
 
     events: Sequence[Event]
@@ -33,6 +34,7 @@ class Batch:
     generation: int
     refill: bool = False
     expects: str | None = None
+    replayed: bool = False
 
     def keys(self, *topics: str) -> list[str]:
         """The distinct keys of the batch's events in these topics, in order of first appearance."""
@@ -45,10 +47,14 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """An event that the store will never take, and why. The runner sets it aside and parks its key."""
+    """An event that the store will never take, and why. The runner sets it aside and parks its key.
+
+    `trace` says where it failed, when it was our own code that could not digest it.
+    """
 
     event: Event
     reason: str
+    trace: str | None = None
 
 
 class StaleOwner(Exception):

@@ -24,6 +24,7 @@ from psycopg.errors import UndefinedTable
 from psycopg_pool import ConnectionPool
 
 from app import verification
+from consumers.analytics import wiring as analytics
 from consumers.embeddings import wiring as embeddings
 from runtime import jobs
 from runtime.errors import ConfigurationError, Retryable
@@ -37,6 +38,7 @@ Area = Callable[[Settings, asyncio.Event], AbstractAsyncContextManager[Sequence[
 #: Whoever has jobs for the worker; each gets the settings and an event that is set when the process is to stop.
 AREAS: Final[Sequence[Area]] = (
     embeddings.actors,
+    analytics.actors,
     verification.actors,
 )
 

@@ -27,6 +27,7 @@ async def _serve(settings: Settings) -> None:
     from app import rebuilding
     from app.scheduler import Scheduler, job_chores, outbox_chores
     from app.verification import chores as verification_chores
+    from consumers.analytics.wiring import CHORES as ANALYTICS_CHORES
     from consumers.embeddings.wiring import CHORES
     from runtime.postgres import open_pool
 
@@ -36,7 +37,7 @@ async def _serve(settings: Settings) -> None:
     async with open_pool(settings.database_url, max_size=4, name="stunity-scheduler") as pool:
         chores = [
             *outbox_chores(settings.stunity_profile),
-            *job_chores([*CHORES, *verification_chores(settings)]),
+            *job_chores([*CHORES, *ANALYTICS_CHORES, *verification_chores(settings)]),
             *rebuilding.chores(settings, pool),
         ]
         await Scheduler(pool, chores).run(stop)

@@ -47,15 +47,30 @@ def timescale(url: str) -> Finding:
                 "SELECT default_version, installed_version, current_setting('timescaledb.license', true) AS license"
                 " FROM pg_available_extensions WHERE name = 'timescaledb'",
             )
+            made = _analytics_kind(conn)
     except psycopg.OperationalError as error:
         return missing("timescaledb", one_line(error), "start it, or correct ANALYTICS_DATABASE_URL")
     if not row:
-        return ok("timescaledb", "absent: native partitions are used")
+        return ok("timescaledb", f"absent: native partitions are used{_made(made)}")
     kind = {"timescale": "community", "apache": "apache"}.get(str(row["license"]), "not preloaded")
     if kind == "not preloaded":
         mend = "add timescaledb to shared_preload_libraries and restart, or leave it: partitions are used"
         return warn("timescaledb", f"{row['default_version']} is there and not loaded", mend)
-    return ok("timescaledb", f"{row['installed_version'] or row['default_version']}, {kind} licence")
+    detail = f"{row['installed_version'] or row['default_version']}, {kind} licence{_made(made)}"
+    if made not in (None, kind):
+        return warn("timescaledb", detail, "stunity rebuild analytics: the tables move to what the server offers")
+    return ok("timescaledb", detail)
+
+
+def _analytics_kind(conn: Connection) -> str | None:
+    """What the analytics tables were made for, None while there are none."""
+    if not _one(conn, "SELECT 1 AS there WHERE to_regclass('analytics.made') IS NOT NULL"):
+        return None
+    return str(_one(conn, "SELECT kind FROM analytics.made").get("kind"))
+
+
+def _made(kind: str | None) -> str:
+    return f"; tables made for: {kind}" if kind else ""
 
 
 def _one(conn: Connection, query: str) -> Row:

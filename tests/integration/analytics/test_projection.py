@@ -106,7 +106,7 @@ async def test_a_paused_former_owner_writes_nothing(projection: AnalyticsProject
 @pytest.mark.parametrize(
     "loss",
     [
-        "DROP TABLE analytics.post_views_ts",
+        "DROP TABLE analytics.post_views_ts CASCADE",
         "TRUNCATE analytics.post_views_ts",
         "DROP SCHEMA analytics CASCADE",
     ],

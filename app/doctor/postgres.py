@@ -58,7 +58,9 @@ def timescale(url: str) -> Finding:
         return warn("timescaledb", f"{row['default_version']} is there and not loaded", mend)
     detail = f"{row['installed_version'] or row['default_version']}, {kind} licence{_made(made)}"
     if made not in (None, kind):
-        return warn("timescaledb", detail, "stunity rebuild analytics: the tables move to what the server offers")
+        return warn(
+            "timescaledb", detail, "stunity rebuild analytics: the tables move to what the server offers"
+        )
     return ok("timescaledb", detail)
 
 

@@ -46,11 +46,12 @@ class Shape:
         return f"{self.rows}_per_transaction_{self.payload}_bytes"
 
 
-#: What else events come in: from a small bulk write to a large one, and from a long post to a file.
+#: What else events come in: small and large bulk writes, long posts, files.
 SUITE: Final = (
     Shape(rows=50),
     Shape(rows=5_000),
     Shape(rows=50_000),
+    Shape(events=1_000_000, rows=1_000_000, payload=60),
     Shape(events=40_000, payload=4_000),
     Shape(events=1_000, payload=200_000),
 )

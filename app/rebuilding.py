@@ -1,4 +1,4 @@
-"""Rebuilds from the command line and the scheduler: settings become stores, shadows and verifiers; progress is shown.
+"""Rebuilds from the command line and the worker: settings become stores, shadows and verifiers; progress is shown.
 
 What a rebuild does, and in which order, is `consumers/engine/rebuild/`.
 """
@@ -9,7 +9,7 @@ import asyncio
 import importlib
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
@@ -19,7 +19,6 @@ from typing import Final, TypeVar
 import structlog
 
 from app import views
-from app.scheduler import Chore
 from consumers.engine.options import Options
 from consumers.engine.pace import Pace
 from consumers.engine.rebuild.process import Rebuilding
@@ -28,9 +27,10 @@ from consumers.engine.rebuild.steps import STEPS, OnStep, Step, no_step
 from consumers.engine.rebuild.sweep import ABANDONED_AFTER, drop_retired, sweep
 from consumers.engine.verification import Verifier
 from runtime.errors import ConfigurationError, Retryable
-from runtime.postgres import Connection, Pool, open_pool
+from runtime.jobs import Actor
+from runtime.postgres import Pool, open_pool
 from runtime.redis import open_client
-from runtime.settings import Settings
+from runtime.settings import Profile, Settings
 
 T = TypeVar("T")
 #: Called with the row of the running rebuild whenever it may have moved.
@@ -38,6 +38,8 @@ Show = Callable[[Rebuild], None]
 
 log = structlog.get_logger(__name__)
 
+TIDY: Final = "rebuilds.tidy"
+QUEUE: Final = "rebuilds"
 _LOOK_SECONDS: Final = 0.5
 #: Failpoints for crash tests, as the relay has them: `STUNITY_FAILPOINT=<step>` ends the process there.
 _FAILPOINT: Final = "STUNITY_FAILPOINT"
@@ -129,14 +131,21 @@ def _on_step() -> OnStep:
     return die
 
 
-def chores(settings: Settings, pool: Pool) -> list[Chore]:
-    """Dropping old views whose time is over, and what killed rebuilds have left."""
+@asynccontextmanager
+async def actors(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Sequence[Actor]]:
+    """The job that drops old views whose time is over, and what killed rebuilds have left."""
 
-    async def tidy(_: Connection) -> str:
-        options = Options.of(settings.stunity_profile)
-        return await sweep(Register(pool), partial(views.shadows, settings=settings, pool=pool), options)
+    async def tidy() -> None:
+        async with open_pool(settings.database_url, max_size=4, name="stunity-rebuilds") as pool:
+            await sweep_with(settings, pool, Options.of(settings.stunity_profile))
 
-    return [Chore("rebuilds", timedelta(minutes=1), tidy, limit=timedelta(minutes=10))]
+    yield (Actor(TIDY, tidy, queue=QUEUE, max_retries=3, priority=60, at_start=True),)
+
+
+def chores(settings: Settings) -> list[tuple[str, str, timedelta]]:
+    """When the job is asked for."""
+    minutes = 10 if settings.stunity_profile is Profile.ECONOMY else 1
+    return [(TIDY, QUEUE, timedelta(minutes=minutes))]
 
 
 async def sweep_with(

@@ -38,17 +38,10 @@ def shadows(name: str, settings: Settings, pool: Pool) -> AbstractAsyncContextMa
     """What a rebuild asks of a view.
 
     Raises:
-        ConfigurationError: there is no such view, or it has no store, or can't be built beside itself.
+        ConfigurationError: there is no such view, or its store is not configured.
     """
-    if not can_be_rebuilt(name):
-        raise ConfigurationError(f"{name} can't be rebuilt beside itself; drop it and it fills itself")
     made: AbstractAsyncContextManager[Shadows] = _wiring(name).shadows(settings, pool)
     return made
-
-
-def can_be_rebuilt(name: str) -> bool:
-    """Whether the view can be built beside the one that serves."""
-    return hasattr(_wiring(name), "shadows")
 
 
 def _wiring(name: str) -> ModuleType:

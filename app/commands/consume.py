@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Annotated
 
 import structlog
@@ -13,6 +13,7 @@ import typer
 
 from app import wiring
 from runtime import logs
+from runtime.errors import ConfigurationError
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -61,18 +62,12 @@ async def _serve(settings: Settings, names: list[str]) -> bool:
         projections = [
             await stack.enter_async_context(views.projection(name, settings, pool)) for name in names
         ]
-        register = Register(pool)
-        keepers = [
-            Keeper(
-                await stack.enter_async_context(views.shadows(name, settings, pool)),
-                register,
-                client,
-                options,
-                prefix=settings.stream_prefix,
-            )
-            for name in names
-            if views.can_be_rebuilt(name)
-        ]
+        keepers = []
+        for name in names:
+            with suppress(ConfigurationError):  # a view that is switched off has no old one to keep
+                shadows = await stack.enter_async_context(views.shadows(name, settings, pool))
+                prefix = settings.stream_prefix
+                keepers.append(Keeper(shadows, Register(pool), client, options, prefix=prefix))
         try:
             async with asyncio.TaskGroup() as tasks:
                 for one in projections:

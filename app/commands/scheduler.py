@@ -34,10 +34,16 @@ async def _serve(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with open_pool(settings.database_url, max_size=4, name="stunity-scheduler") as pool:
+    async with open_pool(settings.database_url, max_size=2, name="stunity-scheduler") as pool:
         chores = [
             *outbox_chores(settings.stunity_profile),
-            *job_chores([*CHORES, *ANALYTICS_CHORES, *verification_chores(settings)]),
-            *rebuilding.chores(settings, pool),
+            *job_chores(
+                [
+                    *CHORES,
+                    *ANALYTICS_CHORES,
+                    *verification_chores(settings),
+                    *rebuilding.chores(settings),
+                ]
+            ),
         ]
         await Scheduler(pool, chores).run(stop)

@@ -7,20 +7,22 @@ engine's. Unlike the other views this one takes facts from the events themselves
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from consumers.analytics.facts import fold
 from consumers.analytics.store import AnalyticsStore
 from consumers.engine.projection import Batch, Rejection
 
+VIEW: Final = "analytics"
+
 
 class AnalyticsProjection:
     """Keeps `post_views_ts`, `engagement_ts`, `school_activity_ts` and their hourly roll-ups."""
 
-    name: ClassVar[str] = "analytics"
     topics: ClassVar[frozenset[str]] = frozenset({"view", "engagement", "post", "quiz", "user"})
 
-    def __init__(self, store: AnalyticsStore) -> None:
+    def __init__(self, store: AnalyticsStore, name: str = VIEW) -> None:
+        self.name = name
         self._store = store
 
     async def prepare(self) -> None:

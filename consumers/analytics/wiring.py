@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from consumers.analytics import upkeep
 from consumers.analytics.layout import Layout
 from consumers.analytics.projection import AnalyticsProjection
+from consumers.analytics.rebuild import AnalyticsShadows
 from consumers.analytics.store import AnalyticsStore
 from runtime.jobs import Actor
 from runtime.postgres import Pool, connect, open_pool
@@ -31,6 +32,13 @@ async def projection(settings: Settings, pool: Pool) -> AsyncIterator[AnalyticsP
     """The projection on ANALYTICS_DATABASE_URL, or on the truth's own database when that is not set."""
     async with open_pool(settings.analytics_url, max_size=2, name="stunity-analytics") as analytics_pool:
         yield AnalyticsProjection(AnalyticsStore(analytics_pool, pool, layout(settings)))
+
+
+@asynccontextmanager
+async def shadows(settings: Settings, pool: Pool) -> AsyncIterator[AnalyticsShadows]:
+    """What a rebuild asks of this view."""
+    async with open_pool(settings.analytics_url, max_size=4, name="stunity-analytics") as analytics_pool:
+        yield AnalyticsShadows(analytics_pool, pool, layout(settings))
 
 
 @asynccontextmanager

@@ -13,16 +13,17 @@ from typing import ClassVar, Final
 from consumers.embeddings.store import EmbeddingStore, Touched
 from consumers.engine.projection import Batch, Rejection
 
+VIEW: Final = "embeddings"
 _ENGAGEMENT: Final = frozenset({"engagement", "view"})
 
 
 class EmbeddingsProjection:
     """Keeps `embeddings.documents` equal to the texts of the truth, and queues what has no vector yet."""
 
-    name: ClassVar[str] = "embeddings"
     topics: ClassVar[frozenset[str]] = frozenset({"post", "course", "user", *_ENGAGEMENT})
 
-    def __init__(self, store: EmbeddingStore) -> None:
+    def __init__(self, store: EmbeddingStore, name: str = VIEW) -> None:
+        self.name = name
         self._store = store
 
     async def prepare(self) -> None:

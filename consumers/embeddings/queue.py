@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from consumers.embeddings.schema import EMBED, QUEUE, Embedding, Kind, Model, to_text
 from consumers.embeddings.store import mark_interests, transaction, use_model
+from consumers.embeddings.tables import of_set
 from runtime import jobs, statements
 from runtime.postgres import Connection, Pool
 
@@ -44,9 +45,12 @@ class Text:
 class TextQueue:
     """`embeddings.pending` for workers; any number of them at once."""
 
-    def __init__(self, pool: Pool, model: Model) -> None:
+    def __init__(self, pool: Pool, model: Model, number: int | None = None) -> None:
+        """`number`: of a shadow, whose texts wait in a table of its own."""
         self._pool = pool
         self._model = model
+        self._number = number
+        self._sql = of_set(_SQL, number)
         self._model_id: int | None = None
 
     async def ready(self) -> bool:
@@ -96,6 +100,8 @@ class TextQueue:
 
     async def come_back(self) -> None:
         """Ask for the embedding job at the time when the next text may be taken, if one waits."""
+        if self._number is not None:
+            return  # whoever fills the shadow looks by itself
         async with transaction(self._pool) as conn:
             [(seconds,)] = await self._rows(conn, "next_due")
             if seconds is not None:
@@ -103,6 +109,8 @@ class TextQueue:
 
     async def serve_when_complete(self) -> None:
         """Let reads use this model's vectors once a fill is through, and drop those of the model before it."""
+        if self._number is not None:
+            return  # the exchange does
         async with transaction(self._pool) as conn:
             rows = await self._rows(conn, "is_complete")
             if rows == [(True,)]:
@@ -116,16 +124,18 @@ class TextQueue:
 
     async def _mark_interests(self, conn: Connection, saved: Sequence[tuple[str, str]]) -> None:
         """A like may be older than the vector of what it likes."""
+        if self._number is not None:
+            return
         people = [key for kind, key in saved if kind == Kind.PROFILE]
         if posts := [key for kind, key in saved if kind == Kind.POST]:
             people += [row[0] for row in await self._rows(conn, "engaged_people", posts=posts)]
         await mark_interests(conn, people)
 
     async def _run(self, conn: Connection, name: str, **params: Any) -> None:
-        await conn.execute(_SQL[name], {"model": self._model_id, **params})
+        await conn.execute(self._sql[name], {"model": self._model_id, **params})
 
     async def _rows(self, conn: Connection, name: str, **params: Any) -> list[tuple[Any, ...]]:
-        return await (await conn.execute(_SQL[name], {"model": self._model_id, **params})).fetchall()
+        return await (await conn.execute(self._sql[name], {"model": self._model_id, **params})).fetchall()
 
 
 class MonthlyQuota:

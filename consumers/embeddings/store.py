@@ -16,6 +16,7 @@ import psycopg
 import structlog
 
 from consumers.embeddings.schema import EMBED, INTERESTS, QUEUE, Document, Kind, Model
+from consumers.embeddings.tables import of_set
 from consumers.embeddings.text import MAX_CHARS, document
 from consumers.engine.hydration import wait_until_visible
 from consumers.engine.projection import Batch, StaleOwner, StoreForgot
@@ -93,8 +94,11 @@ class _Changes:
 class EmbeddingStore:
     """Schema `embeddings` for the one writer of documents. Without a model it keeps the checkpoint and no more."""
 
-    def __init__(self, pool: Pool, model: Model | None, policy: Policy) -> None:
+    def __init__(self, pool: Pool, model: Model | None, policy: Policy, number: int | None = None) -> None:
+        """`number`: of a shadow, a set of vectors beside the one that serves (`tables.py`)."""
         self._pool = pool
+        self._number = number
+        self._sql = of_set(_SQL, number)
         self._model = model
         self._policy = policy
         self._model_id: int | None = None
@@ -110,14 +114,29 @@ class EmbeddingStore:
             return
         async with transaction(self._pool) as conn:
             self._model_id = await use_model(conn, self._model)
+            if self._model_id is None:
+                return
+            if self._number is not None:
+                await conn.execute("SELECT embeddings.make_shadow(%s)", (self._number,))
+            rows = await (await conn.execute(self._sql["other_model"], {"model": self._model_id})).fetchall()
+        if rows and (rows[0][1] or self._number is not None):
+            raise Retryable(f"these vectors are of {rows[0][0]}, not of {self._model.name}: EMBEDDING_MODEL")
+
+    async def fill(self, touched: Touched) -> None:
+        """For a bulk load: the documents of these keys, and the texts that nobody has embedded; vectors come later."""
+        assert self._model is not None
+        assert self._model_id is not None
+        async with transaction(self._pool) as conn:
+            wanted = await self._hydrate(conn, touched, self._model)
+            await self._save(conn, list(wanted.values()), self._model_id, refill=True, load=True)
 
     async def read_checkpoint(self) -> str | None:
         """The checkpoint, when it was made for the same model and there are vectors; else the engine fills the view."""
         params = {"model": self._model_id}
         async with transaction(self._pool) as conn:
-            row = await (await conn.execute(_SQL["read_checkpoint"], params)).fetchone()
-            if row and self._model_id is not None:
-                [(lost,)] = await (await conn.execute(_SQL["lost_vectors"], params)).fetchall()
+            row = await (await conn.execute(self._sql["read_checkpoint"], params)).fetchone()
+            if row and self._model_id is not None and self._number is None:
+                [(lost,)] = await (await conn.execute(self._sql["lost_vectors"], params)).fetchall()
                 row = None if lost else row
         return row[0] if row else None
 
@@ -146,30 +165,63 @@ class EmbeddingStore:
             "model": self._model_id,
         }
         begins = batch.refill and batch.expects is None
-        statement = _SQL["first_checkpoint" if begins else "next_checkpoint"]
+        statement = self._sql["first_checkpoint" if begins else "next_checkpoint"]
         if (await conn.execute(statement, params)).rowcount == 0:
-            [(newer,)] = await (await conn.execute(_SQL["newer_owner"], params)).fetchall()
+            [(newer,)] = await (await conn.execute(self._sql["newer_owner"], params)).fetchall()
             raise StaleOwner if newer else StoreForgot("embeddings: not the checkpoint that was given")
 
     async def _write(self, conn: Connection, touched: Touched, model: Model, model_id: int) -> None:
         stale = list(touched.engaged)
+        queued = False
         if keys := touched.keys():
             changes = await self._compare(conn, touched, keys, model, model_id)
-            queued = await _save(conn, changes.changed, model_id, refill=touched.refill)
-            if queued or touched.refill:  # a fill from the cache alone needs the job to let reads use it
-                await jobs.enqueue(conn, EMBED, queue=QUEUE, once=True)
-            await _drop(conn, changes.absent)
+            queued = await self._save(conn, changes.changed, model_id, refill=touched.refill)
+            if changes.absent:
+                await conn.execute(self._sql["drop_documents"], _columns(changes.absent))
             stale += [doc.id for doc in changes.changed if doc.kind is Kind.PROFILE]
+        if self._number is not None:  # the set that serves has the texts embedded, and looks after people
+            await conn.execute(self._sql["take_embedded"], {"model": model_id})
+            return
+        if queued or (
+            touched.refill and keys
+        ):  # a fill from the cache alone needs the job to let reads use it
+            await jobs.enqueue(conn, EMBED, queue=QUEUE, once=True)
         if touched.users:
             await _drop_absent_people(conn, touched.users)
         await mark_interests(conn, stale, REFILL_DELAY if touched.refill else INTEREST_DELAY)
+
+    async def _save(
+        self,
+        conn: Connection,
+        docs: Sequence[Document],
+        model_id: int,
+        *,
+        refill: bool,
+        load: bool = False,
+    ) -> bool:
+        """Write documents, copy the vectors that the cache has, queue the other texts; True when there are such."""
+        if not docs:
+            return False
+        texts = {doc.digest: doc.text for doc in docs}
+        params: dict[str, Any] = {"model": model_id, "hashes": list(texts)}
+        rows = await (await conn.execute(self._sql["lock_cached"], params)).fetchall()
+        cached = {bytes(row[0]) for row in rows}
+        missing = {digest: text for digest, text in texts.items() if digest not in cached}
+        if missing:
+            params |= {"hashes": list(missing), "texts": list(missing.values()), "refill": refill}
+            await conn.execute(self._sql["queue_texts"], params)
+        columns = _columns((doc.kind, doc.id) for doc in docs)
+        await conn.execute(self._sql["save_documents"], {**columns, "hashes": [doc.digest for doc in docs]})
+        if cached and not load:
+            await conn.execute(self._sql["copy_cached"], {**columns, "model": model_id})
+        return bool(missing)
 
     async def _compare(
         self, conn: Connection, touched: Touched, keys: Collection[Key], model: Model, model_id: int
     ) -> _Changes:
         wanted = await self._hydrate(conn, touched, model)
         params = {**_columns(keys), "model": model_id}
-        rows = await (await conn.execute(_SQL["known"], params)).fetchall()
+        rows = await (await conn.execute(self._sql["known"], params)).fetchall()
         known = {(kind, key): (text, embedded) for kind, key, text, embedded in rows}
         return _Changes(
             changed=[doc for key, doc in wanted.items() if known.get(key) != (doc.digest, doc.digest)],
@@ -185,7 +237,7 @@ class EmbeddingStore:
             "profiles": list(self._policy.profiles),
             "chars": _READ_CHARS,
         }
-        rows = await (await conn.execute(_SQL["hydrate"], params)).fetchall()
+        rows = await (await conn.execute(self._sql["hydrate"], params)).fetchall()
         docs = (document(Kind(kind), key, parts, tags or (), model) for kind, key, parts, tags in rows)
         return {(doc.kind, doc.id): doc for doc in docs if doc is not None}
 
@@ -223,29 +275,6 @@ async def mark_interests(conn: Connection, users: Iterable[str], delay: float = 
     if people := sorted(set(users)):
         await conn.execute(_SQL["mark_interests"], {"users": people, "delay": delay})
         await jobs.enqueue(conn, INTERESTS, queue=QUEUE, delay=delay, once=True)
-
-
-async def _save(conn: Connection, docs: Sequence[Document], model_id: int, *, refill: bool) -> bool:
-    """Write documents, copy the vectors that the cache has, queue the other texts; True when there are such."""
-    if not docs:
-        return False
-    texts = {doc.digest: doc.text for doc in docs}
-    params: dict[str, Any] = {"model": model_id, "hashes": list(texts)}
-    cached = {bytes(row[0]) for row in await (await conn.execute(_SQL["lock_cached"], params)).fetchall()}
-    missing = {digest: text for digest, text in texts.items() if digest not in cached}
-    if missing:
-        params |= {"hashes": list(missing), "texts": list(missing.values()), "refill": refill}
-        await conn.execute(_SQL["queue_texts"], params)
-    columns = _columns((doc.kind, doc.id) for doc in docs)
-    await conn.execute(_SQL["save_documents"], {**columns, "hashes": [doc.digest for doc in docs]})
-    if cached:
-        await conn.execute(_SQL["copy_cached"], {**columns, "model": model_id})
-    return bool(missing)
-
-
-async def _drop(conn: Connection, keys: Sequence[Key]) -> None:
-    if keys:
-        await conn.execute(_SQL["drop_documents"], _columns(keys))
 
 
 async def _drop_absent_people(conn: Connection, users: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ import psycopg
 
 from consumers.embeddings.expected import expected_text
 from consumers.embeddings.schema import INTERESTS, QUEUE, Kind
+from consumers.embeddings.tables import of_set
 from consumers.engine.comparison import BUCKET_SQL, Item, Selection, compare_sides, digest_of_bytes
 from consumers.engine.pace import Pace
 from consumers.engine.passing import Passing
@@ -46,32 +47,39 @@ class EmbeddingsVerifier:
 
     name: ClassVar[str] = "embeddings"
 
-    def __init__(self, pool: Pool, settings: Settings, pace: Pace) -> None:
+    def __init__(self, pool: Pool, settings: Settings, pace: Pace, number: int | None = None) -> None:
+        """`number`: of a shadow; interests belong to no set (`tables.py`) and are not compared then."""
         self._pool = pool
+        self._number = number
+        self._sql = of_set(_SQL, number)
         self._settings = settings
         self._pace = pace
 
     async def compare(self, target: str | None = None, *, settle: Settle | None = None) -> Differences:
-        """See `Verifier`. A target is the name of another model, whose vectors are filled beside.
+        """See `Verifier`. A target is `@` and the number of a rebuild, whose set of vectors stands beside.
 
         Raises:
             ConfigurationError: semantic features are off.
         """
-        await self._model(target)
+        if target is not None:
+            shadow = EmbeddingsVerifier(self._pool, self._settings, self._pace, int(target.removeprefix("@")))
+            return await shadow.compare(settle=settle)
+        await self._model()
 
         async def look(only: Collection[Key] | None) -> Look:
-            found, model = Look(), await self._model(target)
+            found, model = Look(), await self._model()
             for kind in Kind:
                 wanted, held = partial(self._wanted, model, kind), partial(self._held, model, kind)
                 found.add(await compare_sides(kind, wanted, held, only))
-            found.add(await self._look_at_interests(model, only))
+            if self._number is None:
+                found.add(await self._look_at_interests(model, only))
             return found
 
         return await confirm(self.name, look, settle or Passing(self._pool, self.name))
 
     async def repair(self, differences: Differences) -> int:
         """See `Verifier`."""
-        model = await self._model(None)
+        model = await self._model()
         things = [key for key in differences.every() if key.part != _INTERESTS]
         stale = [key for key in things if key in differences.stale]
         people = [key.id for key in differences.missing if key.part == _INTERESTS]
@@ -79,9 +87,9 @@ class EmbeddingsVerifier:
         try:
             async with self._pool.connection() as conn:
                 columns = {"kinds": [key.part for key in stale], "ids": [key.id for key in stale]}
-                await conn.execute(_SQL["drop_vectors"], {**columns, "model": model})
+                await conn.execute(self._sql["drop_vectors"], {**columns, "model": model})
                 if people:
-                    await conn.execute(_SQL["mark_interests"], (people,))
+                    await conn.execute(self._sql["mark_interests"], (people,))
                     await jobs.enqueue(conn, INTERESTS, queue=QUEUE, once=True)
         except TRANSIENT as error:
             raise Retryable(f"PostgreSQL is away: {error}") from error
@@ -89,8 +97,8 @@ class EmbeddingsVerifier:
         await ask(self._pool, self.name, [*requests, *(_request("user", user) for user in leavers)])
         return len(things) + len(people) + len(leavers)
 
-    async def _model(self, name: str | None) -> int:
-        [row] = await self._rows("model", {"name": name})
+    async def _model(self) -> int:
+        [row] = await self._rows("model", {})
         if row["id"] is None:
             raise ConfigurationError("semantic features are off: the consumer found no pgvector")
         return int(row["id"])
@@ -133,7 +141,7 @@ class EmbeddingsVerifier:
         )
         extra = [key.id for key in seen.faults if seen.faults[key].wanted is None]
         async with self._pool.connection() as conn:
-            present = {row["id"] for row in await fetch_dicts(conn, _SQL["existing"], (extra,))}
+            present = {row["id"] for row in await fetch_dicts(conn, self._sql["existing"], (extra,))}
         kept = {
             key: fault
             for key, fault in seen.faults.items()
@@ -159,7 +167,7 @@ class EmbeddingsVerifier:
     async def _rows(self, name: str, params: Row) -> list[Row]:
         try:
             async with self._pool.connection() as conn:
-                return await fetch_dicts(conn, _SQL[name], params)
+                return await fetch_dicts(conn, self._sql[name], params)
         except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
             return []  # the tables that hold vectors have been dropped
         except TRANSIENT as error:

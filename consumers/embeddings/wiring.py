@@ -17,8 +17,10 @@ from consumers.embeddings.local import BUNDLED, local_backend
 from consumers.embeddings.people import InterestQueue
 from consumers.embeddings.projection import EmbeddingsProjection
 from consumers.embeddings.queue import MonthlyQuota, TextQueue
+from consumers.embeddings.rebuild import EmbeddingShadows
 from consumers.embeddings.schema import EMBED, INTERESTS, PRUNE, QUEUE, Model
 from consumers.embeddings.store import EmbeddingStore, Policy
+from runtime.errors import ConfigurationError
 from runtime.jobs import Actor
 from runtime.postgres import Pool, open_pool
 from runtime.settings import Settings
@@ -41,11 +43,21 @@ def why_off(settings: Settings) -> str | None:
 @asynccontextmanager
 async def projection(settings: Settings, pool: Pool) -> AsyncIterator[EmbeddingsProjection]:
     """The projection; with the feature off it keeps its checkpoint and does nothing else."""
-    outside = settings.embedding_backend == "huggingface"
-    policy = (
-        Policy.outside(share_class_posts=settings.embedding_share_class_posts) if outside else Policy.inside()
-    )
-    yield EmbeddingsProjection(EmbeddingStore(pool, None if why_off(settings) else _model(settings), policy))
+    model = None if why_off(settings) else _model(settings)
+    yield EmbeddingsProjection(EmbeddingStore(pool, model, _policy(settings)))
+
+
+@asynccontextmanager
+async def shadows(settings: Settings, pool: Pool) -> AsyncIterator[EmbeddingShadows]:
+    """What a rebuild asks of this view.
+
+    Raises:
+        ConfigurationError: semantic features are off.
+    """
+    if reason := why_off(settings):
+        raise ConfigurationError(f"embeddings are off: {reason}")
+    model = _model(settings)
+    yield EmbeddingShadows(pool, model, _policy(settings), lambda: _backend(settings, model, pool))
 
 
 @asynccontextmanager
@@ -82,6 +94,12 @@ def _idle_actors() -> Sequence[Actor]:
         """There is no model."""
 
     return tuple(Actor(name, nothing, queue=QUEUE) for name in (EMBED, INTERESTS, PRUNE))
+
+
+def _policy(settings: Settings) -> Policy:
+    if settings.embedding_backend == "huggingface":
+        return Policy.outside(share_class_posts=settings.embedding_share_class_posts)
+    return Policy.inside()
 
 
 def _model(settings: Settings) -> Model:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from consumers.engine.checkpoint import Refill
+from consumers.engine.rebuild.fence import fence
 from consumers.engine.rebuild.shadow import Filled, Moved, Need, Sides, shadow_name
 from consumers.feeds import schema, truth
 from consumers.feeds.lives import Lives
@@ -47,9 +48,9 @@ class FeedShadows:
         """The write side of a shadow."""
         return FeedsProjection(self._shadow(number), self._pool, shadow_name(VIEW, number))
 
-    def serving(self) -> FeedsProjection:
-        """The write side of the life that serves."""
-        return FeedsProjection(FeedStore(self._client, self._prefix), self._pool)
+    async def fence(self, generation: int) -> None:
+        """In the hash that every script looks at first."""
+        await fence(FeedsProjection(FeedStore(self._client, self._prefix), self._pool), generation)
 
     async def target(self, number: int) -> str:
         """The incarnation of the shadow's life."""
@@ -83,11 +84,14 @@ class FeedShadows:
     async def complete(self, number: int) -> None:
         """Nothing: the pools are cut while they are filled."""
 
+    async def accompany(self, number: int, stop: asyncio.Event) -> None:
+        """Nothing."""
+
     async def counts(self, number: int) -> Mapping[str, int]:
         """The pool of everybody's posts."""
         return {"public posts": await self._lives.size(number, schema.PUBLIC_POOL)}
 
-    async def expected(self) -> Mapping[str, int]:
+    async def expected(self, number: int) -> Mapping[str, int]:
         """As many as there are, up to the pool's cap."""
         return {"public posts": min((await self._how_many())[1], schema.PUBLIC_CAP)}
 

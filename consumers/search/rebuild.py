@@ -1,8 +1,8 @@
 """Rebuilding the index: four new collections beside those that serve, exchanged by their aliases.
 
-A fill reads pages of whole rows by key, makes documents of them and imports them, all three at once: while one page
-is being indexed the next is mapped, and the one after that is read. What becomes of a row is `mapping.py`, as for every
-other write; the order of a rebuild is `consumers/engine/rebuild/`.
+A fill reads pages of whole rows by key, makes documents of them (`bulk.py`) and imports them, all three at once: while
+one page is being indexed the next are mapped, and the one after them is read. What becomes of a row is `mapping.py`, as
+for every other write; the order of a rebuild is `consumers/engine/rebuild/`.
 
 Which index stands under a name is said by one alias (`schema.state_alias`): pointing it elsewhere is the exchange. The
 aliases that readers use follow in the same breath; a crash in between is completed by whoever prepares the index next.
@@ -12,25 +12,26 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from consumers.engine.checkpoint import Refill
+from consumers.engine.rebuild.fence import fence
 from consumers.engine.rebuild.shadow import Filled, Moved, Need, Sides
 from consumers.search import schema, truth
-from consumers.search.mapping import document
-from consumers.search.projection import TOPIC_OF_KIND, VIEW, SearchProjection, index_of, stamped
+from consumers.search.bulk import mapper
+from consumers.search.projection import TOPIC_OF_KIND, VIEW, SearchProjection, index_of
 from consumers.search.schema import KINDS, Kind
 from consumers.search.store import Refused, Typesense
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Pool, fetch_dicts
 from schemas.envelope import Event
 
-#: Rows of a page, and pages that are on their way to Typesense at once.
+#: Rows of a page, and pages that are being mapped or imported at once.
 PAGE: Final = 1000
-IN_FLIGHT: Final = 2
+PAGES_UNDER_WAY: Final = 4
 #: What a document takes when nothing is indexed yet that could tell. Bytes.
 _GUESS: Final = 2048
 _COUNTS_SQL: Final = (Path(__file__).parent / "sql" / "counts.sql").read_text(encoding="utf-8")
@@ -40,6 +41,7 @@ SELECT (SELECT count(*) FROM posts) + (SELECT count(*) FROM users)
 """
 
 Page = Sequence[Mapping[str, Any]]
+Write = Callable[[Page], Coroutine[Any, Any, list[Refused]]]
 
 
 class SearchShadows:
@@ -56,9 +58,9 @@ class SearchShadows:
         """The write side of a shadow."""
         return SearchProjection(self._store, self._pool, self._prefix, number=number)
 
-    def serving(self) -> SearchProjection:
-        """The write side of the index that serves."""
-        return SearchProjection(self._store, self._pool, self._prefix)
+    async def fence(self, generation: int) -> None:
+        """By the checkpoint beside the index; what is still on its way is in its journal."""
+        await fence(SearchProjection(self._store, self._pool, self._prefix), generation)
 
     async def target(self, number: int) -> str:
         """What the aliases of the shadow begin with."""
@@ -68,7 +70,7 @@ class SearchShadows:
         """As much memory and disk again as the server's index has now."""
         found = await self._store.metrics()
         used = int(found["typesense_memory_active_bytes"])
-        expected = sum((await self.expected()).values()) * _GUESS
+        expected = sum((await self._query(_COUNTS_SQL)).values()) * _GUESS
         size = max(expected, min(used, expected * 10))
         free = {
             kind: int(found[f"system_{kind}_total_bytes"]) - int(found[f"system_{kind}_used_bytes"])
@@ -84,14 +86,22 @@ class SearchShadows:
         """See `Shadows`: the four kinds one after the other."""
         suffix = index_of(await self._store.aliases(), self._prefix, number)
         started = KINDS.index(_kind(after.source)) if after else 0
-        for kind in KINDS[started:]:
-            cursor = after.cursor if after and after.source == kind and after.cursor else ""
-            target = schema.collection(self._prefix, kind, suffix)
-            async for step in self._fill(kind, target, generation, cursor):
-                yield step
+        with mapper(await self.rows()) as to_lines:
+            for kind in KINDS[started:]:
+                cursor = after.cursor if after and after.source == kind and after.cursor else ""
+                target = schema.collection(self._prefix, kind, suffix)
+
+                async def write(rows: Page, kind: Kind = kind, target: str = target) -> list[Refused]:
+                    return await self._store.load(target, await to_lines(kind, rows, generation))
+
+                async for step in self._fill(kind, cursor, write):
+                    yield step
 
     async def complete(self, number: int) -> None:
         """Nothing: Typesense indexes as it imports."""
+
+    async def accompany(self, number: int, stop: asyncio.Event) -> None:
+        """Nothing."""
 
     async def counts(self, number: int) -> Mapping[str, int]:
         """Documents by kind."""
@@ -99,7 +109,7 @@ class SearchShadows:
         sizes = await self._store.sizes()
         return {kind: sizes.get(schema.collection(self._prefix, kind, suffix), 0) for kind in KINDS}
 
-    async def expected(self) -> Mapping[str, int]:
+    async def expected(self, number: int) -> Mapping[str, int]:
         """Rows that somebody may find."""
         return await self._query(_COUNTS_SQL)
 
@@ -144,14 +154,13 @@ class SearchShadows:
         for kind in KINDS:
             await self._store.point(schema.alias(names, kind), schema.collection(self._prefix, kind, suffix))
 
-    async def _fill(self, kind: Kind, target: str, generation: int, after: str) -> AsyncIterator[Filled]:
+    async def _fill(self, kind: Kind, after: str, write: Write) -> AsyncIterator[Filled]:
         under_way: deque[tuple[asyncio.Task[list[Refused]], str, int]] = deque()
         try:
             async for rows in self._pages(kind, after):
-                documents = [stamped(one, generation) for row in rows if (one := document(kind, row))]
-                task = asyncio.create_task(self._store.upsert(target, documents))
+                task = asyncio.create_task(write(rows))
                 under_way.append((task, rows[-1]["id"], len(rows)))
-                if len(under_way) > IN_FLIGHT:
+                if len(under_way) > PAGES_UNDER_WAY:
                     yield await _written(kind, *under_way.popleft())
             while under_way:
                 yield await _written(kind, *under_way.popleft())

@@ -48,3 +48,6 @@ DELETE FROM embeddings.interests WHERE model_id = %(model)s AND user_id = ANY (%
 -- name: next_person
 SELECT CASE WHEN min(due_at) IS NOT NULL -- greatest() passes over NULL
             THEN greatest(0, extract(epoch FROM min(due_at) - clock_timestamp()))::float8 END FROM embeddings.stale_interests
+
+-- name: next_people
+SELECT id FROM users WHERE id > %(after)s ORDER BY id LIMIT %(count)s

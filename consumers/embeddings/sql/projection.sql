@@ -116,3 +116,24 @@ SELECT id FROM users WHERE id = ANY (%(users)s::text[])
 INSERT INTO embeddings.stale_interests (user_id, due_at)
 SELECT u, clock_timestamp() + make_interval(secs => %(delay)s) FROM unnest(%(users)s::text[]) AS u ORDER BY u
 ON CONFLICT (user_id) DO NOTHING
+
+-- name: other_model
+-- The model of these vectors when it is another one, and whether a rebuild has put them here.
+SELECT m.name, c.pinned FROM embeddings.checkpoint c JOIN embeddings.models m ON m.id = c.model_id
+ WHERE c.model_id <> %(model)s
+
+-- name: take_embedded
+-- A shadow's texts are embedded for the set that serves; their vectors come from the cache.
+WITH ready AS (
+    DELETE FROM embeddings.pending p USING embeddings.cache c
+     WHERE p.model_id = %(model)s AND c.model_id = p.model_id AND c.content_hash = p.content_hash
+    RETURNING p.content_hash
+)
+INSERT INTO embeddings.vectors (kind, id, model_id, content_hash, embedding, readable)
+SELECT d.kind, d.id, c.model_id, c.content_hash, c.embedding, c.readable
+  FROM embeddings.documents d
+  JOIN embeddings.cache c ON c.model_id = %(model)s AND c.content_hash = d.content_hash
+ WHERE d.content_hash IN (SELECT content_hash FROM ready)
+ON CONFLICT (kind, id, model_id) DO UPDATE
+   SET content_hash = EXCLUDED.content_hash, embedding = EXCLUDED.embedding, readable = EXCLUDED.readable,
+       embedded_at = clock_timestamp()

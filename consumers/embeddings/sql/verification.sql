@@ -1,10 +1,9 @@
 -- What the vectors should be of, and what they are; for `verification.py` alone. {BUCKET} is the bucket of an id.
 
 -- name: model
--- The model that the consumer keeps, or the one that was named. 0: the view is lost, or there never was one. None: the
+-- The model that the consumer keeps. 0: the view is lost, or there never was one. None: the
 -- consumer has found that the feature is off.
-SELECT CASE WHEN %(name)s::text IS NOT NULL THEN coalesce((SELECT id FROM embeddings.models WHERE name = %(name)s), 0)
-            WHEN EXISTS (SELECT FROM embeddings.checkpoint) THEN (SELECT model_id FROM embeddings.checkpoint)
+SELECT CASE WHEN EXISTS (SELECT FROM embeddings.checkpoint) THEN (SELECT model_id FROM embeddings.checkpoint)
             ELSE coalesce((SELECT id FROM embeddings.models ORDER BY serving DESC, id DESC LIMIT 1), 0) END AS id
 
 -- name: post

@@ -77,7 +77,7 @@ class Gates:
             return "following: it has not begun"
         if standing[1] > MOST_LAG:
             return f"following: {standing[1]:.1f} s behind"
-        return wrong_counts(await self.shadows.counts(rebuild.id), await self.shadows.expected())
+        return wrong_counts(await self.shadows.counts(rebuild.id), await self.shadows.expected(rebuild.id))
 
     async def _differences(self, verifier: Verifier, rebuild: Rebuild) -> str | None:
         await self.register.progress(rebuild.id, "verifying", rebuild.done, rebuild.total)

@@ -148,11 +148,12 @@ class Rebuilding:
         pool = self._register.pool
         runner = Runner(projection, pool, self._client, prefix=self._prefix, options=self._options)
         task = asyncio.create_task(runner.run(stop), name=row.shadow)
+        beside = asyncio.create_task(self._shadows.accompany(row.id, stop))
         try:
             yield task
         finally:
             stop.set()
-            await task
+            await asyncio.gather(task, beside)
 
     def _builder(self, row: Rebuild) -> Builder:
         return Builder(self._shadows, self._register, row, self._options, self._stop, self._on_step)

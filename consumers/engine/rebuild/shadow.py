@@ -5,6 +5,7 @@ Types only. Each view's `rebuild.py` implements `Shadows`; the order of things i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -59,8 +60,8 @@ class Shadows(Protocol):
     def projection(self, number: int) -> Projection:
         """The write side under the name `<view>@<number>`. Its `prepare` makes what is missing there."""
 
-    def serving(self) -> Projection:
-        """The write side under the view's own name."""
+    async def fence(self, generation: int) -> None:
+        """Have what serves refuse the writes of owners before this generation, and return when none is under way."""
 
     async def target(self, number: int) -> str:
         """What the view's verifier calls the shadow."""
@@ -77,10 +78,13 @@ class Shadows(Protocol):
     async def complete(self, number: int) -> None:
         """After the fill, before following: build indexes, roll-ups, whatever is cheaper in one go. Idempotent."""
 
+    async def accompany(self, number: int, stop: asyncio.Event) -> None:
+        """What else has to go on while the shadow is followed, until `stop`; nothing for most views."""
+
     async def counts(self, number: int) -> Mapping[str, int]:
         """How many things of each kind the shadow holds."""
 
-    async def expected(self) -> Mapping[str, int]:
+    async def expected(self, number: int) -> Mapping[str, int]:
         """How many it should hold by the truth of this moment, counted without the projection's mapping."""
 
     async def sides(self, number: int) -> Sides | None:

@@ -1,6 +1,6 @@
 """Tidying up, by whoever comes along: old views whose time is over, and what is left of rebuilds that were killed.
 
-The scheduler calls `sweep` every minute, and so does every rebuild before it begins. A shadow is dropped under its
+The worker calls `sweep` every minute, a rebuild drops what is over before it begins. A shadow is dropped under its
 lease, so never under somebody who still writes to it.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Final
 
 import structlog
@@ -19,6 +19,7 @@ from consumers.engine.rebuild.register import RUNNING, Rebuild, Register
 from consumers.engine.rebuild.shadow import Moved, Shadows
 from consumers.engine.rebuild.steps import no_step
 from consumers.engine.rebuild.switch import Switch
+from runtime.errors import ConfigurationError
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +38,9 @@ async def sweep(
     given_up = 0
     for number in await register.numbers("orphaned", {"seconds": abandoned_after}):
         row = await register.get(number)
-        async with open_shadows(row.view) as shadows:
-            given_up += await _give_up(row, register, shadows, options)
+        with suppress(ConfigurationError):  # its store is not configured here: somebody else can
+            async with open_shadows(row.view) as shadows:
+                given_up += await _give_up(row, register, shadows, options)
     dropped = await drop_retired(register, open_shadows, options)
     return f"{overdue} overdue, {given_up} given up, {dropped} dropped"
 
@@ -48,19 +50,23 @@ async def drop_retired(register: Register, open_shadows: Open, options: Options)
     dropped = 0
     for number in await register.numbers("to_drop"):
         row = await register.get(number)
-        lease = Lease(register.pool, row.shadow, ttl=options.lease)
-        if not await lease.acquire():
-            continue  # whoever keeps it will notice
-        try:
+        with suppress(ConfigurationError):
             async with open_shadows(row.view) as shadows:
-                await shadows.drop(row.id)
-        finally:
-            await lease.release()
-        await register.execute("forget_shadow", {"shadow": row.shadow})
-        await register.move(row.id, "dropping", to="dropped")
-        log.info("old_view_dropped", view=row.view, rebuild=row.id)
-        dropped += 1
+                dropped += await _drop(row, register, shadows, options)
     return dropped
+
+
+async def _drop(row: Rebuild, register: Register, shadows: Shadows, options: Options) -> bool:
+    lease = Lease(register.pool, row.shadow, ttl=options.lease)
+    if not await lease.acquire():
+        return False  # whoever keeps it will notice
+    try:
+        await shadows.drop(row.id)
+    finally:
+        await lease.release()
+    await register.execute("forget_shadow", {"shadow": row.shadow})
+    log.info("old_view_dropped", view=row.view, rebuild=row.id)
+    return await register.move(row.id, "dropping", to="dropped")
 
 
 async def _give_up(row: Rebuild, register: Register, shadows: Shadows, options: Options) -> bool:

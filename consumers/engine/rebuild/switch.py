@@ -24,7 +24,6 @@ from consumers.engine.lease import Lease
 from consumers.engine.log import Log
 from consumers.engine.options import Options
 from consumers.engine.patience import Patience
-from consumers.engine.projection import Batch
 from consumers.engine.rebuild.register import SQL, Rebuild, Register, State
 from consumers.engine.rebuild.shadow import Moved, Shadows, Sides
 from consumers.engine.rebuild.steps import OnStep
@@ -106,7 +105,7 @@ class Switch:
         self._on_step("switch_noted")
         await self._catch_up(rebuild, ours)
         self._on_step("caught_up")
-        await self._fence(theirs)
+        await self._shadows.fence(theirs)
         self._on_step("fenced")
         await self._shadows.exchange(rebuild.id, sides)
         self._on_step("exchanged")
@@ -124,14 +123,6 @@ class Switch:
             raise Moved(f"{rebuild.shadow} can't be brought up to date")
         catchup = CatchUp(rebuild.shadow, source, None, applier, self._options, patience)
         await applier.apply((), await catchup.round(state, join=False))
-
-    async def _fence(self, generation: int) -> None:
-        """What a paused owner of the view still sends is refused by what was the view, too."""
-        serving = self._shadows.serving()
-        await serving.prepare()
-        checkpoint = await serving.read_checkpoint()
-        if checkpoint is not None:
-            await serving.apply(Batch((), checkpoint, generation))
 
     async def _settle(self, rebuild: Rebuild, serving: str | None, life: str | None) -> None:
         names: dict[str, Any] = {"id": rebuild.id, "view": self._shadows.view, "shadow": rebuild.shadow}

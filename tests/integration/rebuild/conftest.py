@@ -93,11 +93,13 @@ class World:
         """The view's adapter, on clients of its own."""
         return await self.stack.enter_async_context(views.shadows(self.view, self.settings, self.pool))
 
-    async def rebuilding(self, on_step: OnStep = no_step, *, gate_seconds: float = 30.0) -> Rebuilding:
+    async def rebuilding(
+        self, on_step: OnStep = no_step, *, shadows: Shadows | None = None, gate_seconds: float = 30.0
+    ) -> Rebuilding:
         """What `stunity rebuild` runs."""
         client = await self.stack.enter_async_context(open_client(str(self.settings.redis_url)))
         return Rebuilding(
-            await self.shadows(),
+            shadows or await self.shadows(),
             Register(self.pool),
             client,
             QUICK,

@@ -1,0 +1,58 @@
+"""Rows to documents for a whole index: on all cores, because mapping costs more than Typesense's own work on them.
+
+What becomes of a row is `mapping.py`, here as everywhere. Processes are started, not forked: this one has threads and
+connections. A few thousand rows are mapped here, without waiting for processes to start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Final
+
+import orjson
+
+from consumers.search.mapping import document
+from consumers.search.schema import Kind
+
+#: Fewer rows are mapped sooner than processes have started.
+WORTH_PROCESSES: Final = 10_000
+_MOST_PROCESSES: Final = 8
+
+Rows = Sequence[Mapping[str, Any]]
+#: Rows of one kind to documents as JSON lines.
+Mapper = Callable[[Kind, Rows, int], Awaitable[list[bytes]]]
+
+
+def lines(kind: Kind, rows: Rows, generation: int) -> list[bytes]:
+    """The documents of those rows that somebody may find, as JSON lines."""
+    return [
+        orjson.dumps({**one, "_gen": generation}) for row in rows if (one := document(kind, row)) is not None
+    ]
+
+
+@contextmanager
+def mapper(rows: int) -> Iterator[Mapper]:
+    """Something that maps, for about so many rows in all."""
+    if rows < WORTH_PROCESSES:
+        yield _here
+        return
+    count = min(os.cpu_count() or 1, _MOST_PROCESSES)
+    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+        try:
+            yield partial(_there, pool)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _here(kind: Kind, rows: Rows, generation: int) -> list[bytes]:
+    return lines(kind, rows, generation)
+
+
+async def _there(pool: ProcessPoolExecutor, kind: Kind, rows: Rows, generation: int) -> list[bytes]:
+    return await asyncio.get_running_loop().run_in_executor(pool, lines, kind, rows, generation)

@@ -20,6 +20,8 @@ from schemas.snapshot import Snapshot
 POLL_SECONDS: Final = 0.05
 #: How often the relay is asked for a marker while somebody waits.
 _ASK_SECONDS: Final = 1.0
+#: A view that nobody has owned for so long is not waited for.
+_TAKEOVER_SECONDS: Final = 5.0
 #: A chore that has been due for so long is not run by anybody.
 _CHORE_IS_DEAD: Final = "30 seconds"
 
@@ -27,7 +29,9 @@ _NOW_SQL: Final = "SELECT clock_timestamp()"
 _HEAD_SQL: Final = "SELECT outbox.current_epoch(), pg_current_snapshot()::text"
 _WANT_MARKER_SQL: Final = "SELECT pg_notify('stunity_marker', '')"
 _VIEW_SQL: Final = """
-SELECT state = 'live', epoch, snapshot::text FROM engine.checkpoints WHERE consumer = %s
+SELECT c.state = 'live', c.epoch, c.snapshot::text,
+       coalesce(l.owner IS NOT NULL AND l.expires_at > clock_timestamp(), false)
+  FROM engine.checkpoints c LEFT JOIN engine.leases l USING (consumer, partition) WHERE c.consumer = %s
 """
 # No row: nobody counts, or has counted since.
 _COUNTING_SQL: Final = f"""
@@ -73,6 +77,7 @@ class Passing:
 
     async def _until_passed(self, epoch: int, snapshot: Snapshot, deadline: float) -> bool:
         asked = -_ASK_SECONDS
+        abandoned_at = monotonic() + _TAKEOVER_SECONDS
         while True:
             async with self.pool.connection() as conn:
                 parts = await (await conn.execute(_VIEW_SQL, (self.consumer,))).fetchall()
@@ -81,13 +86,15 @@ class Passing:
                 if monotonic() - asked > _ASK_SECONDS:
                     asked = monotonic()
                     await conn.execute(_WANT_MARKER_SQL)
-            if monotonic() > deadline:
+            if parts and all(part[3] for part in parts):
+                abandoned_at = monotonic() + _TAKEOVER_SECONDS
+            if monotonic() > min(deadline, abandoned_at):
                 return False
             await asyncio.sleep(POLL_SECONDS)
 
 
-def _has(part: tuple[bool, int, str], epoch: int, snapshot: Snapshot) -> bool:
-    live, reached_epoch, reached = part
+def _has(part: tuple[bool, int, str, bool], epoch: int, snapshot: Snapshot) -> bool:
+    live, reached_epoch, reached, _ = part
     return live and reached_epoch >= epoch and covers(Snapshot.parse(reached), snapshot)
 
 

@@ -142,8 +142,8 @@ def _close_before(
             continue
         names = keyspace.of(old)
         publisher = Publisher(link, names, partitions, fence)
-        if publisher.seize():
-            publisher.end(keyspace.epoch)
+        publisher.seize()
+        publisher.end(keyspace.epoch)
         on_step("epoch_ended")
         for p in range(partitions):
             for key in names.keys(p):

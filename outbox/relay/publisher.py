@@ -49,6 +49,8 @@ class Publisher:
         self._topics = keyspace.topics
         self._keys = [keyspace.keys(p) for p in range(partitions)]
         self._replay_until = [START] * partitions
+        # Partitions that have had their end: a relay that died between two of them leaves the others open.
+        self._closed: set[int] = set()
 
     @property
     def published(self) -> Position:
@@ -56,20 +58,14 @@ class Publisher:
         return max(self._base, *self.progress)
 
     def seize(self) -> bool:
-        """Become the one writer; False when the epoch has been closed.
+        """Become the one writer; False when the epoch has been closed, if only in part.
 
         Raises:
             Fenced: a later relay has it.
         """
-        for p, keys in enumerate(self._keys):
-            reply, _ = self._link.run(_SEIZE, keys, [self._fence, "", *self._topics])
-            if reply[0] == b"CLOSED":
-                return False
-            self._check(reply)
-            self.progress[p] = Position.parse(reply[1])
-            self.marker = max(self.marker, int(reply[2]))
-            self._replay_until[p] = max(self.progress[p], *map(Position.parse, reply[3:]))
-        return True
+        for p in range(len(self._keys)):
+            self._seize(p)
+        return not self._closed
 
     @property
     def top(self) -> Position:
@@ -102,7 +98,7 @@ class Publisher:
         telemetry.RELAY_GAPS.inc()
 
     def end(self, next_epoch: int) -> None:
-        """Close the streams; whoever has read this goes on with the next epoch."""
+        """Close what is still open; whoever has read this goes on with the next epoch."""
         self._control(End(next_epoch), max(self.published, self.top).next())
 
     def verify(self) -> None:
@@ -115,6 +111,16 @@ class Publisher:
             fence, progress = self._link.command("HMGET", keys[0], "fence", "progress")
             if fence != b"%d" % self._fence or Position.parse(progress or b"") != self.progress[p]:
                 raise Moved(f"partition {p} stands at {progress!r} under fence {fence!r}")
+
+    def _seize(self, p: int) -> None:
+        reply, _ = self._link.run(_SEIZE, self._keys[p], [self._fence, "", *self._topics])
+        if reply[0] == b"CLOSED":
+            self._closed.add(p)
+            return
+        self._check(reply)
+        self.progress[p] = Position.parse(reply[1])
+        self.marker = max(self.marker, int(reply[2]))
+        self._replay_until[p] = max(self.progress[p], *map(Position.parse, reply[3:]))
 
     def _append(self, p: int, frames: bytes, batch: Batch) -> None:
         replaying = batch.first <= self._replay_until[p]
@@ -137,7 +143,7 @@ class Publisher:
             for word in (name, value)
         ]
         kind = encode(entry, 0)[b"c"]
-        for p in range(len(self._keys)):
+        for p in set(range(len(self._keys))) - self._closed:
             args = [*self._step(p, at), kind, len(fields), *fields, *self._topics]
             self._run(_CONTROL, p, args, at)
             self.progress[p] = at

@@ -10,7 +10,8 @@ from typing import Any
 from outbox.relay.position import Position
 from schemas import wire
 from schemas.topics import TOPICS
-from tests.support.relay import Streams
+from schemas.wire import End
+from tests.support.relay import Entry, Streams
 
 Fields = tuple[str, ...]
 Key = tuple[str, str]
@@ -47,7 +48,7 @@ def judge(streams: Streams) -> Verdict:
         found = _events(streams, epoch, partitions)
         _check_content(found, log)
         _check_order(found, reached, whole=len(epochs) == 1)
-        streams.check_epoch(epoch, partitions)
+        _check_end(streams.check_epoch(epoch, partitions), closed=epoch != max(epochs))
         ids = [fields[0] for _, fields in found]
         assert len(ids) == len(set(ids)), f"epoch {epoch} has events twice"
         published.update(ids)
@@ -72,6 +73,14 @@ def _events(streams: Streams, epoch: int, partitions: int) -> list[tuple[Positio
                     texts = [*before, topic, kind, key, fields[b"d"].decode()]
                     found.append((Position.parse(place), (*texts, fields.get(b"h", b"{}").decode())))
     return found
+
+
+def _check_end(entries: list[Entry], *, closed: bool) -> None:
+    """The last entry of a stream whose epoch is over says where it goes on; no other entry does."""
+    last = {(entry.topic, entry.partition): entry for entry in entries}
+    ends = {(entry.topic, entry.partition) for entry in entries if isinstance(entry.said, End)}
+    assert ends == (last.keys() if closed else set()), "an end is missing, or came too early"
+    assert all(isinstance(last[stream].said, End) for stream in ends), "something follows an end"
 
 
 def _check_content(found: list[tuple[Position, Fields]], log: dict[str, Fields]) -> None:

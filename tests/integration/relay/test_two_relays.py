@@ -20,9 +20,10 @@ from outbox.relay.link import RedisLink
 from outbox.relay.position import Position
 from outbox.relay.publisher import Publisher
 from schemas.topics import TOPICS
+from schemas.wire import End
 from tests.integration.relay.conftest import Start
 from tests.support.processes import real_relay
-from tests.support.relay import Streams, emit_many, wait_until
+from tests.support.relay import Died, Streams, emit_many, wait_until
 
 
 def test_the_second_stands_by_and_takes_over(
@@ -132,6 +133,28 @@ def test_the_fence(publisher_of: Callable[[int], Publisher], link: RedisLink) ->
     assert not publisher_of(3).seize()
     with pytest.raises(Moved):
         second.mark("5:5:", Position(1, 0), 0)
+    link.close()
+
+
+def test_an_end_that_broke_off_between_partitions_is_carried_through(
+    link: RedisLink, streams: Streams
+) -> None:
+    """Readers of every partition have to learn where the next epoch is."""
+
+    def die(step: str) -> None:
+        raise Died(step)
+
+    names = Keyspace("stunity", 1, TOPICS)
+    dying = Publisher(link, names, 2, 1, on_step=die)
+    dying.seize()
+    with pytest.raises(Died):
+        dying.end(2)
+    second = Publisher(link, names, 2, 2)
+    assert not second.seize()
+    second.end(2)
+    last = {(entry.topic, entry.partition): entry for entry in streams.entries(1, partitions=2)}
+    assert len(last) == 2 * len(TOPICS)
+    assert {(entry.n, entry.said) for entry in last.values()} == {(1, End(2))}
     link.close()
 
 

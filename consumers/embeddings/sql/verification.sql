@@ -61,7 +61,8 @@ SELECT p.id, p.content_hash,
  ORDER BY p.id LIMIT %(most)s
 
 -- name: wanted_interests
--- People of whom something is known: they acted on a post that has a vector, or say something of themselves.
+-- People of whom something is known: they acted on a post that has a vector, or say something of themselves. Who only
+-- wrote posts may have none: a vector that comes from the cache tells nobody.
 SELECT p.id FROM users p
  WHERE p.id > %(after)s
    AND (%(ids)s::text[] IS NULL OR p.id = ANY (%(ids)s::text[]))
@@ -73,15 +74,14 @@ SELECT p.id FROM users p
                       AND v.id IN (SELECT "postId" FROM likes WHERE "userId" = p.id
                                    UNION ALL SELECT "postId" FROM comments WHERE "authorId" = p.id
                                    UNION ALL SELECT "postId" FROM bookmarks WHERE "userId" = p.id
-                                   UNION ALL SELECT "postId" FROM post_views WHERE "userId" = p.id
-                                   UNION ALL SELECT id FROM posts WHERE "authorId" = p.id)))
+                                   UNION ALL SELECT "postId" FROM post_views WHERE "userId" = p.id)))
  ORDER BY p.id LIMIT %(most)s
 
 -- name: held_interests
 -- Whoever has a vector of interests, or waits for one. Whose acts are all gone keeps the last one: no difference.
 SELECT p.id FROM (
     SELECT i.user_id AS id FROM embeddings.interests i WHERE i.model_id = %(model)s
-    UNION SELECT s.user_id FROM embeddings.stale_interests s) p
+    UNION SELECT s.user_id FROM embeddings.stale_interests s JOIN users u ON u.id = s.user_id) p
  WHERE p.id > %(after)s
    AND (%(ids)s::text[] IS NULL OR p.id = ANY (%(ids)s::text[]))
    AND (%(buckets)s::int[] IS NULL OR {BUCKET} = ANY (%(buckets)s::int[]))

@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from app.bench import views_data as data
+from app.bench import views_stream
 from app.bench.servers import Servers
 from consumers.analytics.layout import Layout
 from consumers.analytics.projection import AnalyticsProjection
@@ -56,10 +57,11 @@ class Size:
 
 def measure(on: Servers, size: Size, *, rounds: int, say: Say) -> dict[str, Any]:
     """All figures."""
-    return asyncio.run(_measure(on.database_url, size, rounds, say))
+    return asyncio.run(_measure(on, size, rounds, say))
 
 
-async def _measure(url: str, size: Size, rounds: int, say: Say) -> dict[str, Any]:
+async def _measure(on: Servers, size: Size, rounds: int, say: Say) -> dict[str, Any]:
+    url = on.database_url
     async with open_pool(url, max_size=2, name="bench-analytics") as pool:
         projection = AnalyticsProjection(AnalyticsStore(pool, pool))
         await projection.prepare()
@@ -75,7 +77,8 @@ async def _measure(url: str, size: Size, rounds: int, say: Say) -> dict[str, Any
             await data.make_plans_rollup(conn)
             await conn.commit()
             reads = await _reads(pool, conn, size, rounds, say)
-    return {**reads, "ingest": ingested, **vars_of(size), "rounds": rounds}
+            streamed = await views_stream.measure(on, conn, facts, say)
+    return {**reads, "ingest": ingested, "stream_to_table": streamed, **vars_of(size), "rounds": rounds}
 
 
 def vars_of(size: Size) -> dict[str, int]:

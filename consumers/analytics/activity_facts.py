@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from consumers.analytics.arrays import integers, texts
 from consumers.analytics.facts import Activity, Changes, Engagement
-from consumers.analytics.grid import HOUR
 from consumers.analytics.layout import Layout
 from consumers.analytics.people import Key, Numbers, PeopleSets, mark
 from runtime.postgres import Connection, fetch_rows
@@ -88,8 +87,8 @@ class ActivityFacts:
         self, conn: Connection, gone: Collection[Trace], done: Collection[Trace], numbers: Numbers
     ) -> dict[str, int]:
         """Who did something that day at the school. Adding is idempotent; who lost a fact is looked at again."""
-        lost = list({(Key(s, self._grid.day(hour)), user) for s, hour, user in gone if s and user})
-        marks = {(Key(s, self._grid.day(hour)), hour, user) for s, hour, user in done if s and user}
+        lost = list({((s, self._grid.day(hour)), user) for s, hour, user in gone if s and user})
+        marks = {((s, self._grid.day(hour)), hour, user) for s, hour, user in done if s and user}
         marks |= await self._still_there(conn, lost)
         people = await numbers.of(conn, {user for _, _, user in marks} | {user for _, user in lost})
         keys = {key for key, _, _ in marks} | {key for key, _ in lost}
@@ -97,7 +96,7 @@ class ActivityFacts:
         for key, user in lost:
             days[key].remove(people[user])
         for key, hour, user in marks:
-            days[key].add([mark((hour - key.day) // HOUR, people[user])])
+            days[key].add([mark(self._grid.place(hour)[1], people[user])])
         await self._sets.save(conn, days)
         return people
 
@@ -107,9 +106,9 @@ class ActivityFacts:
         if not lost:
             return set()
         params: dict[str, Any] = {
-            "owners": texts(key.owner for key, _ in lost),
-            "days": integers(key.day for key, _ in lost),
-            "ends": integers(self._grid.next_day(key.day) for key, _ in lost),
+            "owners": texts(owner for (owner, _), _ in lost),
+            "days": integers(day for (_, day), _ in lost),
+            "ends": integers(self._grid.next_day(day) for (_, day), _ in lost),
             "users": texts(user for _, user in lost),
         }
         rows = await fetch_rows(conn, self._sql["still_there"], params)

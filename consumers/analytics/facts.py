@@ -132,7 +132,7 @@ def _add(changes: Changes, event: Event) -> None:
 
 def _view(event: Event) -> View:
     data = event.data
-    source = data.get("source")
+    source, duration, weight = data.get("source"), data.get("duration"), data.get("weight")
     return View(
         fact_time(event),
         _text(event, "id"),
@@ -140,8 +140,8 @@ def _view(event: Event) -> View:
         data.get("userId"),
         data.get("schoolId"),
         source if isinstance(source, str) and source in _SOURCES else "other",
-        _clamped(data.get("duration"), 0, MAX_DURATION_S),
-        _clamped(data.get("weight"), 1, MAX_WEIGHT) or 1,
+        None if duration is None else _clamped(duration, 0, MAX_DURATION_S),
+        1 if weight == 1 else _clamped(weight, 1, MAX_WEIGHT) or 1,
     )
 
 

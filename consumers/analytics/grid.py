@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 HOUR: Final = 3600
 SCHOOL_ZONE: Final = ZoneInfo("Asia/Phnom_Penh")
+_MOST_PLACES: Final = 100_000  # eleven years of hours
 
 
 class Grid:
@@ -32,22 +33,28 @@ class Grid:
             )
         #: How far past a UTC hour the zone's hours begin, in seconds.
         self.shift = -shifts.pop() % HOUR
-        self._days: dict[int, int] = {}
+        self._places: dict[int, tuple[int, int]] = {}
 
     def hour(self, seconds: float) -> int:
         """The hour of an instant."""
-        return int(seconds - self.shift) // HOUR * HOUR + self.shift
+        whole = int(seconds // 1)
+        return whole - (whole - self.shift) % HOUR
 
     def day(self, hour: int) -> int:
         """The day that an hour belongs to."""
-        day = self._days.get(hour)
-        if day is None:
+        return self.place(hour)[0]
+
+    def place(self, hour: int) -> tuple[int, int]:
+        """The day that an hour belongs to, and which of its hours it is, from 0."""
+        place = self._places.get(hour)
+        if place is None:
             local = datetime.fromtimestamp(hour, self.zone)
             midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-            if len(self._days) > 100_000:  # eleven years of hours
-                self._days.clear()
-            day = self._days[hour] = int(midnight.timestamp())
-        return day
+            day = int(midnight.timestamp())
+            if len(self._places) > _MOST_PLACES:
+                self._places.clear()
+            place = self._places[hour] = (day, (hour - day) // HOUR)
+        return place
 
     def next_day(self, day: int) -> int:
         """The start of the day after."""

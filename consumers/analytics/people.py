@@ -9,7 +9,7 @@ in a day is taken out again. Which facts these sets stand for is `view_facts.py`
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pyroaring import BitMap
 
@@ -21,13 +21,12 @@ from runtime.postgres import Connection, fetch_rows
 HOUR_BIT: Final = 27
 _PERSON: Final = (1 << HOUR_BIT) - 1
 _HOURS: Final = range(26)
+#: Up to so many are added one by one; a list has to become a set first.
+_FEW: Final = 20
 
 
-class Key(NamedTuple):
-    """One set: whose, and the day's start in seconds since 1970."""
-
-    owner: str
-    day: int
+#: One set: whose (a post, a school), and the day's start in seconds since 1970.
+Key = tuple[str, int]
 
 
 class DayOfPeople:
@@ -41,8 +40,13 @@ class DayOfPeople:
 
     def add(self, marks: Sequence[int]) -> None:
         """Marks are `mark(hour, person)`."""
-        self.by_hour.update(marks)
-        self.people.update([one & _PERSON for one in marks])
+        if len(marks) > _FEW:
+            self.by_hour.update(marks)
+            self.people.update([one & _PERSON for one in marks])
+            return
+        for one in marks:
+            self.by_hour.add(one)
+            self.people.add(one & _PERSON)
 
     def remove(self, person: int) -> None:
         """From the day and all its hours."""
@@ -102,7 +106,7 @@ class PeopleSets:
 class Numbers:
     """The numbers of people, remembered between batches once they are committed."""
 
-    _MOST: Final = 500_000
+    _MOST: Final = 200_000
 
     def __init__(self, layout: Layout) -> None:
         self._sql = layout.statements("people")
@@ -135,7 +139,7 @@ class Numbers:
 
 
 def _key_params(keys: Sequence[Key]) -> dict[str, str]:
-    return {"owners": texts(key.owner for key in keys), "days": integers(key.day for key in keys)}
+    return {"owners": texts(owner for owner, _ in keys), "days": integers(day for _, day in keys)}
 
 
 def _ends(kept: Iterable[tuple[Key, bytes, bytes]]) -> Iterable[int]:

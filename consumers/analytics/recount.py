@@ -9,7 +9,7 @@ from __future__ import annotations
 from pyroaring import BitMap
 
 from consumers.analytics.layout import Layout
-from consumers.analytics.people import DayOfPeople, Key, PeopleSets
+from consumers.analytics.people import DayOfPeople, PeopleSets
 from consumers.analytics.schema import Kind
 from runtime.postgres import Connection, fetch_rows
 
@@ -29,7 +29,7 @@ async def recount(conn: Connection, layout: Layout) -> None:
         cursor.itersize = _PAGE
         await cursor.execute(statements["marks"])
         while rows := await cursor.fetchmany(_PAGE):
-            await sets.save(conn, {Key(post, day): _day(marks) for post, day, marks in rows})
+            await sets.save(conn, {(post, day): _day(marks) for post, day, marks in rows})
 
 
 def _day(marks: list[int]) -> DayOfPeople:

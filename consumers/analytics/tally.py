@@ -6,13 +6,12 @@ an event that comes again inserts nothing and changes nothing.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from consumers.analytics.facts import SOURCES, View
-from consumers.analytics.grid import HOUR, Grid
-from consumers.analytics.people import Key, mark
+from consumers.analytics.grid import Grid
+from consumers.analytics.people import HOUR_BIT, Key
 
 #: Sums of one bucket, in the order of the statements' parameters: views, seconds, views with seconds, views by source.
 SUMS: Final = 3 + len(SOURCES)
@@ -22,28 +21,35 @@ Bucket = tuple[str, int]
 
 
 class Tally:
-    """Changes of one batch."""
+    """Changes of one batch. `days` are those whose people the batch touches."""
 
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
         self.hours: dict[Bucket, list[int]] = {}
-        self.marks: defaultdict[Key, list[int]] = defaultdict(list)
+        self.days: dict[Key, None] = {}
+        self.marks: dict[Key, list[int]] = {}
         self.lost: set[tuple[Key, str]] = set()
 
     def add(self, views: Iterable[View], numbers: Mapping[str, int]) -> None:
-        """Views that were inserted."""
-        hour_of, day_of = self._grid.hour, self._grid.day
+        """Views that were inserted. Everything that arrives comes this way, so the loop calls little."""
+        hour_of, place = self._grid.hour, self._grid.place
+        hours, marks = self.hours, self.marks
         for time, _, post, viewer, _, source, duration, weight in views:
             hour = hour_of(time.timestamp())
-            sums = self._sums(post, hour)
+            sums = hours.get((post, hour)) or self._sums(post, hour)
             sums[0] += weight
             sums[_SOURCE[source]] += weight
             if duration is not None:
                 sums[1] += duration
                 sums[2] += 1
             if viewer is not None:
-                day = day_of(hour)
-                self.marks[Key(post, day)].append(mark((hour - day) // HOUR, numbers[viewer]))
+                day, index = place(hour)
+                key = (post, day)
+                found = marks.get(key)
+                if found is None:
+                    marks[key] = [index << HOUR_BIT | numbers[viewer]]
+                else:
+                    found.append(index << HOUR_BIT | numbers[viewer])
 
     def remove(self, views: Iterable[View]) -> None:
         """Views that were deleted."""
@@ -67,24 +73,22 @@ class Tally:
     def lose(self, post: str, hour: int, viewer: str) -> None:
         """Somebody may have no view in that hour any more: their day is looked at again."""
         self._sums(post, hour)
-        self.lost.add((Key(post, self._grid.day(hour)), viewer))
+        self.lost.add(((post, self._grid.place(hour)[0]), viewer))
 
-    def days(self) -> dict[Bucket, list[int]]:
-        """The same sums by day."""
+    def by_day(self) -> dict[Bucket, list[int]]:
+        """The same sums by day. Where every day has but one hour, they come in the order of the hours."""
+        if len(self.days) == len(self.hours):
+            return dict(zip(self.days, self.hours.values(), strict=True))
         days: dict[Bucket, list[int]] = {}
         for (post, hour), sums in self.hours.items():
-            bucket = (post, self._grid.day(hour))
+            bucket = (post, self._grid.place(hour)[0])
             former = days.get(bucket)
             days[bucket] = [a + b for a, b in zip(former, sums, strict=True)] if former else sums
         return days
-
-    def keys(self) -> list[Key]:
-        """The days whose people the batch touches."""
-        day_of = self._grid.day
-        return list(dict.fromkeys(Key(post, day_of(hour)) for post, hour in self.hours))
 
     def _sums(self, post: str, hour: int) -> list[int]:
         sums = self.hours.get((post, hour))
         if sums is None:
             sums = self.hours[post, hour] = [0] * SUMS
+            self.days[post, self._grid.place(hour)[0]] = None
         return sums

@@ -54,8 +54,10 @@ class Truth:
     def _view(self, view: View) -> View:
         time, fact, post, viewer, school, source, duration, weight = view
         if viewer is not None and viewer in self.schools:
-            return View(time, fact, post, viewer, school or self.schools[viewer], source, duration, weight)
-        return View(time, fact, post, None, school, source, duration, weight)
+            return View._make(
+                (time, fact, post, viewer, school or self.schools[viewer], source, duration, weight)
+            )
+        return View._make((time, fact, post, None, school, source, duration, weight))
 
 
 async def read_truth(pool: Pool, statement: str, changes: Changes, batch: Batch) -> Truth:

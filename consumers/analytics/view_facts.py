@@ -13,7 +13,6 @@ from typing import Any, Final
 
 from consumers.analytics.arrays import integers, texts
 from consumers.analytics.facts import Changes, View
-from consumers.analytics.grid import HOUR
 from consumers.analytics.layout import Layout
 from consumers.analytics.people import DayOfPeople, Key, Numbers, PeopleSets, mark
 from consumers.analytics.tally import Bucket, Tally
@@ -65,7 +64,7 @@ class ViewFacts:
         users = {view.viewer_id for view in new if view.viewer_id} | {user for _, user in tally.lost}
         people = await numbers.of(conn, users)
         tally.add(new, people)
-        days = await self._sets.load(conn, tally.keys())
+        days = await self._sets.load(conn, list(tally.days))
         await self._insert(conn, list(new), lambda: _add(days, tally))
         await self._take_out(conn, tally, days, people)
         changed = tally.marks.keys() | {key for key, _ in tally.lost}
@@ -142,9 +141,9 @@ class ViewFacts:
             return
         lost = list(tally.lost)
         params = {
-            "owners": texts(key.owner for key, _ in lost),
-            "days": integers(key.day for key, _ in lost),
-            "ends": integers(self._grid.next_day(key.day) for key, _ in lost),
+            "owners": texts(owner for (owner, _), _ in lost),
+            "days": integers(day for (_, day), _ in lost),
+            "ends": integers(self._grid.next_day(day) for (_, day), _ in lost),
             "users": texts(user for _, user in lost),
         }
         rows = await fetch_rows(conn, self._sql["still_there"], params)
@@ -152,24 +151,24 @@ class ViewFacts:
             days[key].remove(people[user])
         for ordinal, hour in rows:
             key, user = lost[ordinal - 1]
-            days[key].add([mark((hour - key.day) // HOUR, people[user])])
+            days[key].add([mark(self._grid.place(hour)[1], people[user])])
 
     async def _count(self, conn: Connection, tally: Tally, days: dict[Key, DayOfPeople]) -> None:
-        day_of = self._grid.day
-
-        def in_hour(bucket: Bucket) -> int:
-            day = day_of(bucket[1])
-            return days[Key(bucket[0], day)].in_hour((bucket[1] - day) // HOUR)
-
-        by_day = tally.days()
-        hourly = _count_params(tally.hours, in_hour)
-        daily = _count_params(by_day, lambda bucket: len(days[Key(*bucket)].people))
+        hourly = _count_params(tally.hours)
+        by_day = tally.by_day()
+        daily = hourly if len(by_day) == len(tally.hours) else _count_params(by_day)
+        hourly = {**hourly, **_people_params(tally.hours, [self._in_hour(days, *one) for one in tally.hours])}
+        daily = {**daily, **_people_params(by_day, [len(days[one].people) for one in by_day])}
         for statement, params in (("count_hours", hourly), ("count_days", daily)):
             if by_day:
                 await conn.execute(self._sql[statement], params)
         if any(sums[0] <= 0 for sums in tally.hours.values()):
             await conn.execute(self._sql["clear_hours"], hourly)
             await conn.execute(self._sql["clear_days"], daily)
+
+    def _in_hour(self, days: dict[Key, DayOfPeople], post: str, hour: int) -> int:
+        day, index = self._grid.place(hour)
+        return days[post, day].in_hour(index)
 
 
 def _add(days: dict[Key, DayOfPeople], tally: Tally) -> None:
@@ -181,14 +180,16 @@ def _names(views: Collection[View]) -> dict[str, Any]:
     return {"facts": [view.fact_id for view in views], "times": [view.time for view in views]}
 
 
-def _count_params(buckets: dict[Bucket, list[int]], people: Callable[[Bucket], int]) -> dict[str, str]:
+def _count_params(buckets: dict[Bucket, list[int]]) -> dict[str, str]:
     columns = zip(*buckets.values(), strict=True)
     return {
         "posts": texts(post for post, _ in buckets),
-        "buckets": integers(start for _, start in buckets),
-        "people": integers(people(bucket) for bucket in buckets),
         **{name: integers(column) for name, column in zip(_COLUMNS, columns, strict=False)},
     }
+
+
+def _people_params(buckets: dict[Bucket, list[int]], people: list[int]) -> dict[str, str]:
+    return {"buckets": integers(start for _, start in buckets), "people": integers(people)}
 
 
 def _copy_text(views: Sequence[View]) -> str:
@@ -203,7 +204,9 @@ def _copy_text(views: Sequence[View]) -> str:
 def _copy_row(view: View) -> str:
     time, fact, post, viewer, school, source, duration, weight = view
     seconds = "" if duration is None else duration
-    return f"{time}\t{fact}\t{post}\t{viewer or ''}\t{school or ''}\t{source}\t{seconds}\t{weight}\n"
+    return (
+        f"{time.isoformat()}\t{fact}\t{post}\t{viewer or ''}\t{school or ''}\t{source}\t{seconds}\t{weight}\n"
+    )
 
 
 def _escaped(value: Any) -> Any:

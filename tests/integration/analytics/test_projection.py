@@ -134,3 +134,18 @@ async def test_an_event_that_is_no_fact_is_rejected_alone(
     rejected = await projection.apply(batch(view("a"), event("post.viewed")))
     assert [rejection.reason for rejection in rejected] == ["id is missing"]
     assert await hourly(analytics) == [("p1", 1, 1)]
+
+
+@pytest.mark.parametrize("odd", ["tab\there", "back\\slash", 'quo"te,{}', "new\nline\r", "\\N", "ចំណាប់"])
+async def test_ids_may_be_any_text(
+    projection: AnalyticsProjection, analytics: Pool, database: str, odd: str
+) -> None:
+    with psycopg.connect(database) as conn:
+        conn.execute("UPDATE users SET id = %s WHERE id = 'u2'", (odd,))
+        conn.execute("UPDATE posts SET id = %s WHERE id = 'p2'", (odd,))
+    for _ in range(2):
+        await projection.apply(batch(view(odd, odd, user=odd), view("plain", odd)))
+    assert await rows(
+        analytics, "SELECT fact_id, viewer_id FROM analytics.post_views_ts ORDER BY 1"
+    ) == sorted([(odd, odd), ("plain", "u1")])
+    assert await hourly(analytics) == [(odd, 2, 2)]

@@ -11,9 +11,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from outbox.relay.position import Position
+from schemas.envelope import Event
+from schemas.topics import TOPICS
+from schemas.wire import Gap
 from tests.integration.relay.conftest import Start
 from tests.support.processes import real_relay
-from tests.support.relay import Streams, emit, emit_many
+from tests.support.relay import Streams, emit, emit_many, wait_until
 
 _STEPS = {
     "wal": [
@@ -89,6 +93,42 @@ def test_dying_in_the_middle_of_a_large_transaction(
         relay.wait_until_dead()
     assert 0 < streams.count() < 3000
     start(batch_events=100)
+    streams.wait_for_all()
+    streams.check()
+
+
+def test_dying_when_a_gap_has_been_told(
+    start: Start, streams: Streams, connection: psycopg.Connection
+) -> None:
+    """The next one finds it, and does not tell it again."""
+    relay = start(trail_seconds=0.1)
+    emit_many(connection, 20)
+    streams.wait_for_all()
+    told = "SELECT confirmed_progress[1] FROM outbox.relay_state"
+    newest = max(entry.position for entry in streams.entries() if isinstance(entry.said, Event))
+    wait_until(
+        lambda: Position.parse((connection.execute(told).fetchone() or ("",))[0] or "") >= newest, "confirmed"
+    )
+    relay.stop()
+    streams.client.flushall()
+    start(dies_at=("gap_told", 0)).wait_until_dead()
+    later = emit(connection, "later")
+    start()
+    streams.wait_for_all()
+    for topic in TOPICS:
+        said = [entry.said for entry in streams.entries() if entry.topic == topic]
+        assert said[0] == Gap()
+        assert said.count(Gap()) == 1
+    assert streams.ids() == [later]
+
+
+@pytest.mark.parametrize("mode", ["poll"])
+def test_dying_before_it_sleeps(start: Start, streams: Streams, connection: psycopg.Connection) -> None:
+    relay = start(dies_at=("before_sleep", 0))
+    emit_many(connection, 20)
+    relay.wait_until_dead()
+    emit_many(connection, 20)
+    start()
     streams.wait_for_all()
     streams.check()
 

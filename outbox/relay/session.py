@@ -7,6 +7,7 @@ What the messages say is `pgoutput.py`; which slot is read, and when what is con
 from __future__ import annotations
 
 import math
+import select
 import threading
 import time
 from functools import partial
@@ -115,8 +116,9 @@ class ReplicationSession:
             self.take_in()
 
     def rest(self, timeout: float) -> None:
-        """Let messages gather for so long, or until woken, then take them in."""
-        self._wakeup.wait(timeout)
+        """Take in what there is; if there is nothing, let messages gather for so long, or until woken."""
+        if not select.select([self._conn.socket], [], [], 0)[0]:
+            self._wakeup.wait(timeout)
         self.take_in()
 
     def take_in(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,6 +84,35 @@ def test_a_relay_stops_while_redis_is_away(
     server.start()
     streams = Streams(server.server.url(), connection)
     with streams.client, running(relay_of):
+        streams.wait_for_all()
+        streams.check()
+
+
+def test_redis_loads_for_a_while(
+    own_valkey: OwnValkey, database: str, connection: psycopg.Connection, mode: str
+) -> None:
+    """It takes connections and answers LOADING to everything; it looks up from its file every 1024 commands."""
+    server = own_valkey()
+    server.kill()
+    server.server.settings = {"enable-debug-command": "yes"}
+    server.start()
+    url = server.server.url()
+    streams = Streams(url, connection)
+    with streams.client, running(relay_settings(database, url, mode)):
+        emit_many(connection, 20)
+        streams.wait_for_all()
+        with streams.client.pipeline(transaction=False) as pipe:
+            for number in range(5000):
+                pipe.set(f"ballast{number}", "x")
+            pipe.execute()
+        streams.client.config_set("key-load-delay", 300)  # microseconds
+        refused = _refusals("LOADING")
+        loading = threading.Thread(target=streams.client.execute_command, args=("DEBUG", "LOADAOF"))
+        loading.start()
+        while loading.is_alive():
+            emit_many(connection, 5)
+            loading.join(0.1)
+        assert _refusals("LOADING") > refused
         streams.wait_for_all()
         streams.check()
 

@@ -49,6 +49,7 @@ async def readyz(request: Request) -> Response:
             for one in views
         },
         "rebuilds": await status.rebuilds(state.pool) if views else [],
+        "upkeep": await _upkeep(request) if found["postgres"] == "up" else {},
     }
     code = 503 if found["postgres"] == "down" else 200
     return Response(orjson.dumps(body), code, {"Cache-Control": "no-store"}, "application/json")
@@ -63,10 +64,20 @@ async def metrics(request: Request) -> Response:
         telemetry.CONSUMER_OWNED.labels(one.name).set(one.owned)
         telemetry.CONSUMER_OPEN_LETTERS.labels(one.name).set(one.dead_letters)
         telemetry.CONSUMER_PARKED_KEYS.labels(one.name).set(one.parked_keys)
+    if log := (await _upkeep(request)).get("log"):
+        telemetry.LOG_HELD_DAYS.set(len(log["held"]))
+        telemetry.LOG_FORCED_DAYS.set(len(log["forced"]))
     for row in await _verified(request):
         telemetry.VERIFIED_DIFFERENCES.labels(row["view"]).set(row["missing"] + row["extra"] + row["stale"])
         telemetry.VERIFIED_AGE.labels(row["view"]).set(row["seconds_ago"])
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _upkeep(request: Request) -> dict[str, Any]:
+    try:
+        return await status.upkeep(request.app.state.pool)
+    except TRANSIENT:
+        return {}
 
 
 async def _verified(request: Request) -> list[dict[str, Any]]:

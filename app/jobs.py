@@ -23,7 +23,7 @@ from dramatiq_postgres import PostgresBroker
 from psycopg.errors import UndefinedTable
 from psycopg_pool import ConnectionPool
 
-from app import rebuilding, verification
+from app import rebuilding, retention, verification
 from consumers.analytics import wiring as analytics
 from consumers.embeddings import wiring as embeddings
 from runtime import jobs
@@ -40,6 +40,7 @@ AREAS: Final[Sequence[Area]] = (
     embeddings.actors,
     analytics.actors,
     verification.actors,
+    retention.actors,
     rebuilding.actors,
 )
 

@@ -135,7 +135,6 @@ def outbox_chores(profile: Profile) -> list[Chore]:
     slower = 10 if profile is Profile.ECONOMY else 1
     return [
         Chore("partitions", timedelta(hours=1), partitions.make_ahead, limit=timedelta(minutes=5)),
-        Chore("retention", timedelta(hours=1), partitions.retire, limit=timedelta(minutes=10)),
         Chore("counters", timedelta(seconds=2 * slower), _count_engagement),
         Chore("view_counters", timedelta(seconds=15 * slower), _count_views),
     ]

@@ -92,6 +92,26 @@ async def rebuilds(pool: Pool) -> list[dict[str, Any]]:
         ]
 
 
+async def upkeep(pool: Pool) -> dict[str, Any]:
+    """What is held or forced out of the log, when each chore last ran and how it ended, and which jobs are open."""
+    async with pool.connection(timeout=_PATIENCE) as conn:
+        [log] = await fetch_dicts(conn, _SQL["log"])
+        chores = await fetch_dicts(conn, _SQL["chores"])
+        return {
+            "log": log,
+            "chores": {
+                one["name"]: {
+                    "lastRun": one["finished_at"],
+                    "running": bool(one["running"]),
+                    "ok": one["error"] is None,
+                    "failures": one["failures"],
+                }
+                for one in chores
+            },
+            "jobs": await fetch_dicts(conn, _SQL["work"]),
+        }
+
+
 async def overview(pool: Pool) -> dict[str, Any]:
     """What the console shows beside the consumers: epochs, newest events, open letters, jobs."""
     async with pool.connection(timeout=_PATIENCE) as conn:

@@ -14,6 +14,8 @@ from app.environment import load_settings
 from outbox import capture
 from producers import truth
 from runtime import migrations, postgres
+from runtime.settings import Settings
+from schemas.archive import Archive
 
 __all__ = ["load_settings", "migrate", "migration_folders"]
 
@@ -30,6 +32,11 @@ _MIGRATION_AREAS = (
     "consumers/live",
     "app",
 )
+
+
+def archive(settings: Settings) -> Archive | None:
+    """Where retired days of facts go, if anywhere."""
+    return Archive(settings.archive_url) if settings.archive_url else None
 
 
 def migration_folders() -> list[Path]:

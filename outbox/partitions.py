@@ -1,4 +1,4 @@
-"""Partitions of the log: made ahead, retired when their days are over, never at the expense of somebody's insert.
+"""Partitions of the log: made ahead, never at the expense of somebody's insert. Retiring them is `retention.py`.
 
 The SQL functions (migration 003) do one thing each under a short lock_timeout; here is when, and how often again.
 The default partition is the net below: a day that could not be made costs nothing but tidiness.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import psycopg
 from psycopg import sql
@@ -19,19 +19,30 @@ from runtime.postgres import Connection
 #: A scheduler that is away for a week must not matter.
 DAYS_AHEAD: Final = 8
 
-_PRUNE_SQL: Final = "SELECT outbox.prune_default()"
-
 
 @dataclass(slots=True)
 class Upkeep:
-    """What a run did. `put_off` days are tried again by the next run."""
+    """What a run did. `put_off` days are tried again by the next run, as are those that are `held` for somebody.
+
+    `forced` days went although somebody needed them.
+    """
 
     made: list[date] = field(default_factory=list)
+    archived: list[date] = field(default_factory=list)
     dropped: list[date] = field(default_factory=list)
     put_off: list[date] = field(default_factory=list)
+    held: list[date] = field(default_factory=list)
+    forced: list[date] = field(default_factory=list)
 
     def __str__(self) -> str:
-        parts = {"made": self.made, "dropped": self.dropped, "put off": self.put_off}
+        parts = {
+            "made": self.made,
+            "archived": self.archived,
+            "dropped": self.dropped,
+            "put off": self.put_off,
+            "held": self.held,
+            "forced": self.forced,
+        }
         told = (f"{name} {' '.join(map(str, days))}" for name, days in parts.items() if days)
         return ", ".join(told) or "nothing to do"
 
@@ -44,7 +55,7 @@ async def make_ahead(conn: Connection, days: int = DAYS_AHEAD, *, attempts: int 
     upkeep = Upkeep()
     today = datetime.now(UTC).date()
     for day in (today + timedelta(days=ahead) for ahead in range(days + 1)):
-        made = await _try(conn, "add_partition", day, attempts)
+        made = await attempt(conn, "add_partition", day, attempts=attempts)
         if made is None:
             upkeep.put_off.append(day)
         elif made:
@@ -52,48 +63,19 @@ async def make_ahead(conn: Connection, days: int = DAYS_AHEAD, *, attempts: int 
     return upkeep
 
 
-async def retire(conn: Connection, *, attempts: int = 10) -> Upkeep:
-    """Drop the days that are older than the retention (`outbox.settings`), and what is that old in the net.
-
-    A day leaves the log first and is dropped afterwards, so that a crash between the two loses no disk space.
-    The connection must not be inside a transaction.
-    """
-    upkeep = Upkeep()
-    for day in await _days(conn, "expired_days"):
-        if await _try(conn, "detach_partition", day, attempts) is None:
-            upkeep.put_off.append(day)
-    for day in await _days(conn, "detached_days"):
-        dropped = await _try(conn, "drop_detached", day, attempts)
-        (upkeep.put_off if dropped is None else upkeep.dropped).append(day)
-    while await _pruned(conn):
-        pass
-    return upkeep
+Step = Literal["add_partition", "retire_day", "drop_detached"]
 
 
-_Step = Literal["add_partition", "detach_partition", "drop_detached"]
-
-
-async def _try(conn: Connection, step: _Step, day: date, attempts: int) -> bool | None:
-    """Call the step's function for a day; None when its lock was not to be had, or the net has rows of that day."""
-    statement = sql.SQL("SELECT {}(%s)").format(sql.Identifier("outbox", step))
+async def attempt(conn: Connection, step: Step, *arguments: Any, attempts: int) -> bool | None:
+    """Call the step's function; None when its lock was not to be had, or the net has rows of that day."""
+    marks = sql.SQL(", ").join(sql.Placeholder() * len(arguments))
+    statement = sql.SQL("SELECT {}({})").format(sql.Identifier("outbox", step), marks)
 
     async def work() -> bool:
-        row = await (await conn.execute(statement, (day,))).fetchone()
+        row = await (await conn.execute(statement, arguments)).fetchone()
         return row is not None and row[0] is not False
 
     try:
         return await with_short_locks(conn, work, attempts=attempts)
     except (LockBusy, psycopg.errors.CheckViolation):
         return None
-
-
-async def _days(conn: Connection, function: Literal["expired_days", "detached_days"]) -> list[date]:
-    async with conn.transaction():
-        found = await conn.execute(sql.SQL("SELECT {}()").format(sql.Identifier("outbox", function)))
-        return [day for (day,) in await found.fetchall()]
-
-
-async def _pruned(conn: Connection) -> bool:
-    async with conn.transaction():
-        row = await (await conn.execute(_PRUNE_SQL)).fetchone()
-    return row is not None and row[0] > 0

@@ -55,6 +55,14 @@ VERIFIED_AGE: Final = Gauge(
     "stunity_verified_age_seconds", "Time since the view was last compared with the truth.", ["view"]
 )
 
+# The log
+LOG_HELD_DAYS: Final = Gauge(
+    "stunity_log_held_days", "Days past their retention that stay because somebody needs them."
+)
+LOG_FORCED_DAYS: Final = Gauge(
+    "stunity_log_forced_days", "Days that left in the last week although somebody needed them."
+)
+
 # Reads
 READS: Final = Counter("stunity_reads", "Reads, by view and by the store that answered.", ["view", "source"])
 READ_FALLBACKS: Final = Counter(

@@ -28,6 +28,9 @@ TOPIC_OF_AGGREGATE = {
 
 TOPICS = tuple(dict.fromkeys(TOPIC_OF_AGGREGATE.values()))
 
+#: Events of these are facts: each counts, and a later one may undo it. Of the others only the newest of a key matters.
+FACT_TOPICS = frozenset({"engagement", "view", "quiz"})
+
 
 def topic_of(event_type: str) -> str:
     """The topic of `post.created.v1` or `post.created`.

@@ -71,7 +71,14 @@ async def _serve(settings: Settings, names: list[str]) -> bool:
         try:
             async with asyncio.TaskGroup() as tasks:
                 for one in projections:
-                    runner = Runner(one, pool, client, prefix=settings.stream_prefix, options=options)
+                    runner = Runner(
+                        one,
+                        pool,
+                        client,
+                        prefix=settings.stream_prefix,
+                        options=options,
+                        archive=wiring.archive(settings),
+                    )
                     tasks.create_task(runner.run(stop), name=runner.name)
                 for old in keepers:
                     tasks.create_task(old.run(stop))

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    from app import rebuilding
+    from app import rebuilding, retention
     from app.scheduler import Scheduler, job_chores, outbox_chores
     from app.verification import chores as verification_chores
     from consumers.analytics.wiring import CHORES as ANALYTICS_CHORES
@@ -37,6 +37,7 @@ async def _serve(settings: Settings) -> None:
     async with open_pool(settings.database_url, max_size=2, name="stunity-scheduler") as pool:
         chores = [
             *outbox_chores(settings.stunity_profile),
+            *retention.chores(settings),
             *job_chores(
                 [
                     *CHORES,

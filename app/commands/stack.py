@@ -111,6 +111,7 @@ def status(as_json: AsJson = False) -> None:
         readiness = document["readiness"]
         for line in (
             *report.verifications(readiness),
+            *report.upkeep(readiness),
             *report.rebuilds(readiness),
             *report.remarks(found),
         ):

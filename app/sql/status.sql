@@ -18,6 +18,24 @@ SELECT c.consumer AS name,
  WHERE c.consumer NOT LIKE '%@%' -- shadows: see the rebuilds
  GROUP BY c.consumer
 
+-- name: log
+-- Days past the retention that are held for somebody, and those of a week that went although they were needed.
+SELECT coalesce((SELECT json_agg(json_build_object('day', h.day, 'neededBy', h.needed_by) ORDER BY h.day)
+                   FROM outbox.held_days h), '[]') AS held,
+       coalesce((SELECT json_agg(json_build_object('day', r.day, 'neededBy', r.needed_by) ORDER BY r.day)
+                   FROM outbox.retired_days r
+                  WHERE r.needed_by <> '{}' AND r.retired_at > clock_timestamp() - interval '7 days'), '[]') AS forced
+
+-- name: chores
+-- The scheduler's recurring work: when it last ended, and how.
+SELECT name, finished_at, leased_until > clock_timestamp() AS running, result, error, failures
+  FROM outbox.jobs ORDER BY name
+
+-- name: work
+-- Jobs of views that are not over.
+SELECT id, kind, consumer, state, done, total FROM engine.jobs
+ WHERE state IN ('queued', 'running', 'paused') ORDER BY id
+
 -- name: epochs
 -- The newest few.
 SELECT epoch, mode, partitions, reason, started_at FROM outbox.epochs ORDER BY epoch DESC LIMIT 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 from rich import box
@@ -126,6 +127,26 @@ def verifications(readiness: dict[str, Any] | None) -> list[str]:
             what = "equal" if last["verdict"] == "equal" else f"{last['verdict']}, {differ} keys"
             lines.append(f"{view}: {what} of {last['compared']}, {_duration(last['secondsAgo'])} ago")
     return [f"verified {line}" for line in lines]
+
+
+def upkeep(readiness: dict[str, Any] | None) -> list[str]:
+    """When each chore of the scheduler last ran and how it ended; days of the log that are held; open jobs."""
+    found = (readiness or {}).get("upkeep") or {}
+    now, lines = datetime.now(UTC), []
+    runs = [
+        f"{name} {_duration(round((now - datetime.fromisoformat(one['lastRun'])).total_seconds()))} ago"
+        + ("" if one["ok"] else " FAILED")
+        for name, one in found.get("chores", {}).items()
+        if one["lastRun"]
+    ]
+    if runs:
+        lines.append(f"scheduler: {', '.join(runs)}")
+    for what, days in found.get("log", {}).items():
+        lines += [f"log: {one['day']} {what}, {', '.join(one['neededBy'])} needs it" for one in days]
+    for job in found.get("jobs", []):
+        name = f"{job['kind']} {job['id']} of {job['consumer']}"
+        lines.append(f"{name}: {job['state']}, {job['done']:,} of {job['total']:,}")
+    return lines
 
 
 def remarks(found: StackState) -> list[str]:

@@ -2,12 +2,14 @@
 
 An outage (`Retryable`) is waited for with back-off and smaller batches: nothing is concluded of the events (I9). Any
 other failure is bisected down to the one event that causes it, and only after an empty batch has shown that the
-store itself works is that event called poison (I8). Where events come from is `follower.py` and `catchup.py`; what
-becomes of letters is `letterbox.py`.
+store itself works is that event called poison (I8). What the store holds is `held.py`'s to know. Where events come
+from is `follower.py` and `catchup.py`; what becomes of letters is `letterbox.py`.
 """
 
 from __future__ import annotations
 
+import asyncio
+import traceback
 from collections import deque
 from collections.abc import Sequence
 from functools import partial
@@ -17,12 +19,13 @@ from typing import Final
 import structlog
 
 from consumers.engine.checkpoint import Checkpoint, save_copy
-from consumers.engine.lease import check_generation
+from consumers.engine.held import Held
+from consumers.engine.hydration import wait_until_visible
 from consumers.engine.letterbox import Letterbox
 from consumers.engine.log import Log
 from consumers.engine.options import Options
 from consumers.engine.patience import Patience
-from consumers.engine.projection import Batch, Projection, Rejection, StaleOwner, StoreForgot
+from consumers.engine.projection import Projection, Rejection, StaleOwner, StoreForgot
 from runtime import telemetry
 from runtime.errors import Retryable
 from schemas.envelope import Event
@@ -31,6 +34,10 @@ log = structlog.get_logger(__name__)
 
 _SMALLEST_BATCH: Final = 20
 _SLOW_BATCH_SECONDS: Final = 1.0
+#: The innermost frames are kept with a dead letter.
+_TRACE_FRAMES: Final = 8
+#: Live events of which a replay makes sure that their commits can be seen.
+_REMEMBERED: Final = 2000
 
 
 class Applier:
@@ -44,24 +51,25 @@ class Applier:
         self._options = options
         self._generation = generation
         self._patience = patience
+        self._store = Held(projection, source, generation)
         self._letters = Letterbox(projection.name, source, patience)
         self._limit = options.batch_events
         self._stored: Checkpoint | None = None
         self._stored_at = 0.0
-        self._kept: str | None = None  # what the store holds, word for word
-        self._sent: str | None = None  # what it holds if a write whose fate is not known has arrived
+        self._turn = asyncio.Lock()  # live batches and slices of a replay, one after the other
+        self._recent: deque[Event] = deque(maxlen=_REMEMBERED)
 
     async def start(self) -> Checkpoint | None:
         """Prepare the store and read where the view stands; None when it is new, emptied, or can't be read."""
-        await self._letters.refresh()
-        await self._projection.prepare()
-        text = await self._projection.read_checkpoint()
-        self._stored, self._kept, self._sent = None, text, None
-        try:
-            self._stored = Checkpoint.load(text) if text else None
-        except (ValueError, KeyError, TypeError) as error:
-            log.error("checkpoint_unreadable", consumer=self._projection.name, error=str(error))
-        return self._stored
+        async with self._turn:
+            await self._letters.refresh()
+            text = await self._store.open()
+            self._stored = None
+            try:
+                self._stored = Checkpoint.load(text) if text else None
+            except (ValueError, KeyError, TypeError) as error:
+                log.error("checkpoint_unreadable", consumer=self._projection.name, error=str(error))
+            return self._stored
 
     async def apply(self, events: Sequence[Event], checkpoint: Checkpoint, *, refill: bool = False) -> None:
         """Bring events into the view, or set them aside, and store the checkpoint.
@@ -72,11 +80,31 @@ class Applier:
             Stopping: the process is to stop, and the store is away; the batch is not done.
         """
         started = monotonic()
-        await self._deliver(events, checkpoint, refill)
-        self._stored, self._stored_at = checkpoint, monotonic()
+        async with self._turn:
+            await self._deliver(events, checkpoint, refill)
+            self._stored, self._stored_at = checkpoint, monotonic()
+            self._recent.extend(events)
         await self.tell(checkpoint)
         if events:
             self._report(len(events), monotonic() - started, events[0])
+
+    async def replay(self, events: Sequence[Event]) -> None:
+        """Bring old events into the view once more, between two batches; the checkpoint stays where it is.
+
+        The stream may have told of commits that PostgreSQL does not show yet: a view that asks it whether a fact
+        still stands has to wait for these first.
+
+        Raises:
+            Retryable: PostgreSQL is away, or nothing is in the view yet.
+            StaleOwner, StoreForgot, Stopping: as `apply`.
+        """
+        async with self._turn:
+            if self._stored is None or not self._stored.live:
+                raise Retryable(f"{self._projection.name}: the view is being filled")
+            async with self._log.connection() as conn:
+                await wait_until_visible(conn, self._recent)
+            self._recent.clear()
+            await self._deliver(events, self._stored, refill=False, replayed=True)
 
     async def advance(self, checkpoint: Checkpoint, *, tell: bool) -> bool:
         """Move on without events. The store gets the checkpoint only now and then; True when it has it.
@@ -101,34 +129,9 @@ class Applier:
         await self._patience.insist(save)
 
     async def check_store(self) -> None:
-        """Compare the store's checkpoint with the last one that was stored.
-
-        Raises:
-            StoreForgot: it is gone, or another one: the store was emptied, exchanged or put back.
-            StaleOwner: it is a successor's.
-            Retryable: the store is away.
-        """
-        if self._stored is None:
-            return
-        try:
-            text = await self._projection.read_checkpoint()
-        except Retryable:
-            raise
-        except Exception as error:  # what held the checkpoint has been dropped: as good as empty
-            raise StoreForgot(f"{self._projection.name}: {error}") from error
-        if text is None:
-            raise StoreForgot(f"{self._projection.name}: the store has lost its checkpoint")
-        if text not in (self._kept, self._sent):
-            await self._check_ownership()
-            raise StoreForgot(
-                f"{self._projection.name}: the store holds another checkpoint than it was given"
-            )
-        self._kept = text
-
-    async def _check_ownership(self) -> None:
-        """Raises StaleOwner when the checkpoint is a successor's."""
-        async with self._log.connection() as conn:
-            await check_generation(conn, self._projection.name, self._generation)
+        """Look whether the store is still ours; see `Held.check`."""
+        if self._stored is not None:
+            await self._store.check()
 
     async def retry_letters(self) -> None:
         """Apply the dead letters that an operator asked for, in the order of the log.
@@ -137,11 +140,14 @@ class Applier:
             Retryable: PostgreSQL is away.
         """
         while (letter := await self._letters.next_retry()) is not None:
-            failure = await self._patience.insist(partial(self._try_letter, letter.event))
+            async with self._turn:
+                failure = await self._patience.insist(partial(self._try_letter, letter.event))
             await self._letters.retried(letter, failure)
         await self._letters.refresh()
 
-    async def _deliver(self, events: Sequence[Event], checkpoint: Checkpoint, refill: bool) -> None:
+    async def _deliver(
+        self, events: Sequence[Event], checkpoint: Checkpoint, refill: bool, *, replayed: bool = False
+    ) -> None:
         todo = deque([events])
         failures = 0
         while todo:
@@ -151,9 +157,10 @@ class Applier:
                 continue
             part = await self._letters.hold_back(part)
             is_last = not todo
-            batch = self._batch(part, checkpoint, is_last, refill)
+            # Only the last part completes the checkpoint: the others carry the one before.
+            reached = checkpoint if is_last or self._stored is None else self._stored
             try:
-                rejections = await self._write(batch)
+                rejections = await self._store.write(part, reached, refill=refill, replayed=replayed)
             except Retryable as error:
                 failures += 1
                 self._limit = max(self._limit // 2, _SMALLEST_BATCH)
@@ -169,18 +176,6 @@ class Applier:
                 self._limit = min(self._limit * 2, self._options.batch_events)
                 await self._letters.settle(part, rejections)
 
-    def _batch(self, events: Sequence[Event], checkpoint: Checkpoint, is_last: bool, refill: bool) -> Batch:
-        """Only the last part completes the checkpoint: the others carry the one before."""
-        reached = checkpoint if is_last or self._stored is None else self._stored
-        return Batch(events, reached.dump(), self._generation, refill, self._kept)
-
-    async def _write(self, batch: Batch) -> Sequence[Rejection]:
-        """Every write of the view goes through here, so that it is known what its store holds."""
-        self._sent = batch.checkpoint
-        rejections = await self._projection.apply(batch)
-        self._kept = batch.checkpoint
-        return rejections
-
     async def _narrow_down(
         self, part: Sequence[Event], error: Exception, is_last: bool
     ) -> list[Sequence[Event]]:
@@ -193,7 +188,7 @@ class Applier:
         if not part:
             raise error  # no event to blame: a bug, for a supervisor to show
         log.error("event_rejected", consumer=self._projection.name, event_id=part[0].id, exc_info=error)
-        await self._letters.settle(part, [Rejection(part[0], _reason(error))])
+        await self._letters.settle(part, [Rejection(part[0], _reason(error), _trace(error))])
         return [[]] if is_last else []
 
     async def _store_works(self, error: Exception) -> bool:
@@ -201,7 +196,7 @@ class Applier:
         failures = 0
         while self._stored is not None:
             try:
-                await self._write(self._batch((), self._stored, True, False))
+                await self._store.write((), self._stored)
                 break
             except (StaleOwner, StoreForgot):
                 raise
@@ -216,7 +211,7 @@ class Applier:
         """None when the view took the event, else why not."""
         assert self._stored is not None  # letters are retried between batches
         try:
-            rejections = await self._write(self._batch([event], self._stored, True, False))
+            rejections = await self._store.write([event], self._stored)
         except (Retryable, StaleOwner, StoreForgot):
             raise
         except Exception as error:
@@ -239,3 +234,8 @@ class Applier:
 
 def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
+
+
+def _trace(error: Exception) -> str:
+    """Where it happened, without values."""
+    return "".join(traceback.format_exception(error, limit=-_TRACE_FRAMES))

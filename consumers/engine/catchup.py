@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from secrets import token_hex
+from typing import Final
 
 import structlog
 
@@ -31,6 +32,8 @@ from schemas.errors import EventError
 from schemas.snapshot import Snapshot
 
 log = structlog.get_logger(__name__)
+
+_LOG_TOO_SHORT: Final = "the log does not reach back to the view's checkpoint"
 
 
 class CatchUp:
@@ -54,7 +57,9 @@ class CatchUp:
 
     async def why_refill(self, checkpoint: Checkpoint | None) -> str | None:
         """Why the view has to be filled from the truth; None when the log can take it from its checkpoint."""
-        return refill_reason(checkpoint, await self._patience.insist(self._log.head))
+        head = await self._patience.insist(self._log.head)
+        why = refill_reason(checkpoint, head)
+        return why or (None if await self._reaches(checkpoint) else _LOG_TOO_SHORT)
 
     async def refill(self, checkpoint: Checkpoint | None, why: str) -> Checkpoint:
         """Make events from the rows of the truth; an interrupted fill goes on where it stopped.
@@ -87,7 +92,7 @@ class CatchUp:
     async def _start_of_refill(self, checkpoint: Checkpoint | None, sources: list[str]) -> Checkpoint:
         head = await self._patience.insist(self._log.head)
         first = Refill(sources[0] if sources else "", None)
-        if checkpoint is None or not log_reaches(checkpoint, head):
+        if checkpoint is None or not (log_reaches(checkpoint, head) and await self._reaches(checkpoint)):
             snapshot = head.snapshot if sources else NOTHING  # with no truth to read, the log is all there is
             life = token_hex(8)
             return Checkpoint(
@@ -126,11 +131,21 @@ class CatchUp:
         ):
             await self._applier.apply(events, replace(checkpoint, streams={}, scan=scan))
             scan, found = replace(scan, after=events[-1].id), True
+        if not await self._reaches(checkpoint):  # a part of the log has left while it was being read
+            return await self.refill(checkpoint, _LOG_TOO_SHORT)
         if found:
             await self._applier.apply((), done)
         else:
             await self._applier.advance(done, tell=False)
         return done
+
+    async def _reaches(self, checkpoint: Checkpoint | None) -> bool:
+        if checkpoint is None:
+            return False
+        if checkpoint.snapshot == NOTHING:  # there is no truth to fill from: what is left of the log is all
+            return True
+        taken = checkpoint.snapshot, checkpoint.epoch, checkpoint.taken_at_ms
+        return await self._patience.insist(partial(self._log.reaches, *taken))
 
     async def _starting_points(self, head: Head) -> Mapping[str, StreamState] | None:
         if self._streams is None or head.epoch == 0:
@@ -159,7 +174,7 @@ def refill_reason(checkpoint: Checkpoint | None, head: Head) -> str | None:
     if checkpoint is None:
         return "the view is new, or its store was emptied"
     if not log_reaches(checkpoint, head):
-        return "the log does not reach back to the view's checkpoint"
+        return _LOG_TOO_SHORT
     if checkpoint.refill:
         return "a fill was interrupted"
     return "a fill was asked for" if head.newest_fill > checkpoint.fill else None

@@ -20,10 +20,11 @@ from runtime.postgres import Connection, fetch_dicts
 from runtime.statements import load
 from schemas.envelope import Event
 from schemas.registry import REGISTRY
+from schemas.topics import FACT_TOPICS
 
 _SQL: Final = load(Path(__file__).parent / "sql" / "dead_letters.sql")
-_FACT_TOPICS: Final = frozenset({"engagement", "view", "quiz"})
 _REASON_CHARS: Final = 2000
+_TRACE_CHARS: Final = 8000
 
 #: Where events wait for each other.
 Key = tuple[str, str]
@@ -36,7 +37,7 @@ def key_of(event: Event) -> Key:
 
 def waits(event: Event) -> bool:
     """Whether later events of a parked key must wait (facts) instead of superseding."""
-    return event.topic in _FACT_TOPICS
+    return event.topic in FACT_TOPICS
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +99,14 @@ async def set_aside(conn: Connection, consumer: str, rejections: Sequence[Reject
     for rejection in rejections:
         if not waits(rejection.event):
             await supersede(conn, consumer, [key_of(rejection.event)], below=rejection.event.id or None)
-        await conn.execute(_SQL["insert"], _row(consumer, "dead", rejection.event, rejection.reason))
+        await conn.execute(_SQL["insert"], _row(consumer, "dead", rejection))
 
 
 async def keep_waiting(conn: Connection, consumer: str, events: Sequence[Event]) -> None:
     """Record events that wait behind a letter of their key."""
     for event in events:
-        await conn.execute(_SQL["insert"], _row(consumer, "waiting", event, "waits behind an earlier letter"))
+        behind = Rejection(event, "waits behind an earlier letter")
+        await conn.execute(_SQL["insert"], _row(consumer, "waiting", behind))
 
 
 async def supersede(
@@ -178,7 +180,8 @@ async def discard(conn: Connection, letter_id: int, why: str) -> bool:
     return True
 
 
-def _row(consumer: str, state: str, event: Event, reason: str) -> dict[str, Any]:
+def _row(consumer: str, state: str, rejection: Rejection) -> dict[str, Any]:
+    event = rejection.event
     return {
         "consumer": consumer,
         "state": state,
@@ -191,5 +194,10 @@ def _row(consumer: str, state: str, event: Event, reason: str) -> dict[str, Any]
         "key": event.key,
         "data": orjson.dumps(event.data, option=orjson.OPT_SORT_KEYS).decode(),
         "headers": orjson.dumps(event.headers).decode(),
-        "reason": reason.replace("\x00", "")[:_REASON_CHARS],
+        "reason": _storable(rejection.reason, _REASON_CHARS),
+        "trace": _storable(rejection.trace, _TRACE_CHARS) if rejection.trace else None,
     }
+
+
+def _storable(text: str, most: int) -> str:
+    return text.replace("\x00", "")[:most]

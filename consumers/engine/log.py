@@ -36,7 +36,7 @@ class Head:
     oldest_day_ms: int
 
     def can_serve(self, taken_at_ms: int) -> bool:
-        """Whether the log still holds everything since a snapshot that was taken then."""
+        """Whether the log may hold everything since a snapshot that was taken then; `Log.reaches` knows."""
         return taken_at_ms >= self.oldest_day_ms
 
 
@@ -54,6 +54,13 @@ class Log:
         assert row is not None
         epoch, partitions, snapshot, now_ms, fill, oldest_ms = row
         return Head(epoch, partitions, Snapshot.parse(snapshot), now_ms, fill, oldest_ms)
+
+    async def reaches(self, snapshot: Snapshot, epoch: int, taken_at_ms: int) -> bool:
+        """Whether the log holds everything that a snapshot, taken then, does not see."""
+        params = {"snapshot": str(snapshot), "epoch": epoch, "taken_at_ms": taken_at_ms}
+        async with self.connection() as conn:
+            row = await (await conn.execute(_SQL["reaches"], params)).fetchone()
+        return row is not None and bool(row[0])
 
     async def page(self, since: Snapshot, epoch: int, upto: str, after: int, size: int) -> list[Event]:
         """Events that became visible between two snapshots, oldest first, from row `after` on."""

@@ -3,7 +3,8 @@
 Stopping, in this order: reading stops; the batch in hand is applied, checkpointed and acknowledged; the lease is
 released, so that a successor starts at once. A process that is killed instead leaves the entries of its batch
 pending and its lease to expire: the successor applies them again, with the same effect.
-How events get into the view is `follower.py`; which projections there are is said in `app/wiring.py`.
+How events get into the view is `follower.py`, and those of replays `replay/process.py`; which projections there are is
+said in `app/wiring.py`.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from consumers.engine.log import Log
 from consumers.engine.options import Options
 from consumers.engine.patience import Stopping, pause
 from consumers.engine.projection import Projection, StaleOwner
+from consumers.engine.replay.process import Replayer
 from consumers.engine.stream import Streams
 from consumers.engine.tasks import guarded
 from runtime.errors import Retryable
 from runtime.postgres import Pool
 from runtime.redis import Client
+from schemas.archive import Archive
 
 log = structlog.get_logger(__name__)
 
@@ -39,11 +42,13 @@ class Runner:
         *,
         prefix: str = "stunity",
         options: Options | None = None,
+        archive: Archive | None = None,
     ) -> None:
         self.name = projection.name
         self._projection = projection
         self._pool = pool
         self._options = options or Options()
+        self._archive = archive
         self._log = Log(pool, projection.topics)
         self._streams = Streams(redis, prefix, projection.name, projection.topics) if redis else None
 
@@ -68,8 +73,9 @@ class Runner:
     async def _own(self, lease: Lease, stop: asyncio.Event) -> None:
         log.info("consumer_started", consumer=self.name, generation=lease.generation)
         follower = Follower(self._projection, self._log, self._streams, self._options, lease.generation, stop)
+        replayer = Replayer(self.name, self._log, follower.applier, self._options, self._archive, stop)
         try:
-            await guarded(follower.run(), lease.keep())
+            await guarded(guarded(follower.run(), lease.keep()), replayer.run())
         finally:
             await lease.release()
         log.info("consumer_stopped", consumer=self.name)

@@ -90,8 +90,15 @@ GRANT EXECUTE ON FUNCTION outbox.relay_sleeps, outbox.relay_wakes, outbox.relay_
 
 GRANT SELECT ON outbox.events, outbox.epochs, outbox.settings TO stunity_scheduler;
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox.jobs, outbox.post_counters, outbox.counter_runs TO stunity_scheduler;
-GRANT EXECUTE ON FUNCTION outbox.add_partition, outbox.expired_days, outbox.detach_partition, outbox.detached_days,
-    outbox.drop_detached, outbox.prune_default, outbox.touched_keys TO stunity_scheduler;
+GRANT SELECT, INSERT, UPDATE, DELETE ON outbox.archives, outbox.held_days TO stunity_scheduler, stunity_consumer;
+GRANT SELECT ON outbox.retired_days TO stunity_scheduler, stunity_consumer, stunity_api;
+GRANT SELECT ON outbox.archives, outbox.held_days TO stunity_api;
+GRANT EXECUTE ON FUNCTION outbox.add_partition, outbox.touched_keys TO stunity_scheduler;
+-- Retention: by the scheduler, or by the worker where facts are archived.
+GRANT EXECUTE ON FUNCTION outbox.expired_days, outbox.expired_net_days, outbox.day_extent, outbox.unseen_of_day,
+    outbox.retention, outbox.retire_day, outbox.prune_net, outbox.detached_days, outbox.detached_events,
+    outbox.drop_detached TO stunity_scheduler, stunity_consumer;
+GRANT EXECUTE ON FUNCTION outbox.log_reaches, outbox.log_days TO stunity_consumer, stunity_api;
 
 GRANT SELECT ON outbox.events, outbox.epochs, outbox.fills, outbox.sources, outbox.settings, outbox.capture_gaps,
     outbox.jobs TO stunity_consumer, stunity_api;

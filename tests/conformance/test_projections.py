@@ -57,11 +57,12 @@ class Process:
         self.generation = generation
         self.batches = 0
 
-    async def apply(self, events: list[Event], *, refill: bool = False) -> None:
+    async def apply(self, events: list[Event], *, refill: bool = False, replayed: bool = False) -> None:
         """Apply a batch; nothing in these histories is refused."""
         self.batches += 1
         checkpoint = f"{self.generation}/{self.batches}"
-        assert not await self.projection.apply(Batch(events, checkpoint, self.generation, refill))
+        batch = Batch(events, checkpoint, self.generation, refill, replayed=replayed)
+        assert not await self.projection.apply(batch)
         assert await self.projection.read_checkpoint() == checkpoint
 
 
@@ -177,3 +178,15 @@ async def test_owners_that_die_and_owners_that_are_late(
                 await former.apply(late)
         assert await owner.projection.read_checkpoint() == kept
         assert await harness.content(stores) == expected
+
+
+async def test_a_replay_of_any_part_leaves_the_view_as_it_was(
+    harness: Harness, stores: Stores, history: History
+) -> None:
+    """Also one that ends before the events that took back what it tells of."""
+    events, expected = await live(harness, stores, history)
+    async with process(harness, stores, 2) as owner:
+        for end in (len(events) // 3, 2 * len(events) // 3, len(events)):
+            for start in range(0, end, 5):
+                await owner.apply(events[start : min(start + 5, end)], replayed=True)
+            assert await harness.content(stores) == expected

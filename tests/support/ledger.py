@@ -31,6 +31,8 @@ INSERT INTO ledger_latest AS l VALUES (%s, %s, %s)
 ON CONFLICT (topic, key) DO UPDATE SET event_id = greatest(l.event_id, excluded.event_id)
 """
 
+_FACT = "INSERT INTO ledger_facts VALUES (%s, %s) ON CONFLICT DO NOTHING"
+
 
 class LedgerProjection:
     """Everything that happened, in a shape that is easy to compare."""
@@ -74,18 +76,17 @@ class LedgerProjection:
             cursor = await conn.execute(_CHECKPOINT, (batch.checkpoint, batch.generation))
             if cursor.rowcount == 0:
                 raise StaleOwner
+            kept = []
             for event in batch.events:
                 if self.poison(event):
                     raise ValueError(f"cannot digest {event.key}")
-                if event in rejected:
-                    continue
-                if dead_letters.waits(event):
-                    await conn.execute(
-                        "INSERT INTO ledger_facts VALUES (%s, %s) ON CONFLICT DO NOTHING",
-                        (event.id, event.key),
-                    )
-                else:
-                    await conn.execute(_LATEST, (event.topic, event.key, event.id))
+                if event not in rejected:
+                    kept.append(event)
+            async with conn.cursor() as many:
+                states = [one for one in kept if not dead_letters.waits(one)]
+                await many.executemany(_LATEST, [(one.topic, one.key, one.id) for one in states])
+                facts = [one for one in kept if dead_letters.waits(one)]
+                await many.executemany(_FACT, [(one.id, one.key) for one in facts])
         self.batches.append(len(batch.events))
         self.applied += [event.id for event in batch.events if event not in rejected]
         if self.stall_after_apply is not None and batch.events:

@@ -7,9 +7,9 @@ SELECT topic, key FROM engine.parked_keys WHERE consumer = %s
 -- name: insert
 -- The same event twice (a redelivery) is one letter.
 INSERT INTO engine.dead_letters
-       (consumer, state, waits, event_id, xid, occurred_at, topic, type, key, data, headers, reason)
+       (consumer, state, waits, event_id, xid, occurred_at, topic, type, key, data, headers, reason, trace)
 VALUES (%(consumer)s, %(state)s, %(waits)s, %(event_id)s, %(xid)s::text::xid8, %(occurred_at)s, %(topic)s, %(type)s,
-        %(key)s, %(data)s, %(headers)s, %(reason)s)
+        %(key)s, %(data)s, %(headers)s, %(reason)s, %(trace)s)
 ON CONFLICT DO NOTHING
 
 -- name: supersede
@@ -60,7 +60,7 @@ SELECT id, consumer, state, topic, type, key, event_id, reason, note, attempts, 
 -- name: get
 -- For operators.
 SELECT id, consumer, state, topic, type, key, event_id, xid::text AS xid, occurred_at, data::json AS data,
-       headers::json AS headers, reason, note, attempts, created_at, changed_at
+       headers::json AS headers, headers::json ->> 'traceparent' AS traceparent, reason, trace, note, attempts, created_at, changed_at
   FROM engine.dead_letters WHERE id = %s
 
 -- name: ask_retry

@@ -1,15 +1,18 @@
 -- The log and the truth, through the functions that outbox/ offers.
 
 -- name: head
--- One statement, so that epoch and snapshot belong together. A tenth of the retention is left as a margin.
+-- One statement, so that epoch and snapshot belong together.
 SELECT outbox.current_epoch(),
        coalesce((SELECT e.partitions FROM outbox.epochs e ORDER BY e.epoch DESC LIMIT 1), 1),
        pg_current_snapshot()::text,
        (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
        coalesce((SELECT max(f.id) FROM outbox.fills f), 0),
-       (extract(epoch FROM clock_timestamp()
-                - 0.9 * make_interval(days => coalesce((SELECT s.value::int FROM outbox.settings s
-                                                         WHERE s.name = 'retention_days'), 30))) * 1000)::bigint
+       coalesce((SELECT extract(epoch FROM (max(r.day) + 1)::timestamp AT TIME ZONE 'UTC') * 1000
+                   FROM outbox.retired_days r), 0)::bigint
+
+-- name: reaches
+-- Whether nothing that a snapshot does not see has left the log.
+SELECT outbox.log_reaches(%(snapshot)s::text::pg_snapshot, %(epoch)s::int, to_timestamp(%(taken_at_ms)s / 1000.0))
 
 -- name: page
 -- Oldest first.

@@ -18,6 +18,7 @@ from consumers.engine.projection import Projection
 from consumers.engine.runner import Runner
 from runtime.postgres import Pool, open_pool
 from runtime.redis import Client, open_client
+from schemas.archive import Archive
 from tests.support.ledger import LedgerProjection
 from tests.support.servers import Running, fresh_database
 from tests.support.streams import StepRelay
@@ -44,8 +45,8 @@ Consume = Callable[..., AbstractAsyncContextManager[asyncio.Task[None]]]
 
 _EMPTY = """
 DELETE FROM users;
-TRUNCATE outbox.events, outbox.fills, outbox.epochs, engine.leases, engine.checkpoints, engine.dead_letters
-         RESTART IDENTITY CASCADE;
+TRUNCATE outbox.events, outbox.fills, outbox.epochs, engine.leases, engine.checkpoints, engine.dead_letters,
+         engine.jobs, outbox.retired_days, outbox.held_days, outbox.archives RESTART IDENTITY CASCADE;
 DROP TABLE IF EXISTS ledger_latest, ledger_facts, ledger_checkpoint;
 """
 
@@ -104,10 +105,15 @@ def consume(pool: Pool, client: Client) -> Consume:
 
     @asynccontextmanager
     async def run(
-        projection: Projection, *, options: Options = FAST, client: Client | None = client, pool: Pool = pool
+        projection: Projection,
+        *,
+        options: Options = FAST,
+        client: Client | None = client,
+        pool: Pool = pool,
+        archive: Archive | None = None,
     ) -> AsyncIterator[asyncio.Task[None]]:
         stop = asyncio.Event()
-        runner = Runner(projection, pool, client, options=options)
+        runner = Runner(projection, pool, client, options=options, archive=archive)
         task = asyncio.create_task(runner.run(stop))
         try:
             yield task

@@ -197,9 +197,11 @@ async def test_log_that_does_not_reach_back_makes_the_truth_answer(
     relay.publish()
     async with consume(ledger):
         await until(look.on_streams)
-    old = look.checkpoint()
-    old["taken_at_ms"] -= 1000 * 60 * 60 * 24 * 31
-    connection.execute("UPDATE ledger_checkpoint SET checkpoint = %s", (json.dumps(old),))
+    before = look.checkpoint()
+    connection.execute(
+        "INSERT INTO outbox.retired_days (day, max_id, max_xid) VALUES ('2026-01-01', 9, '1000000')"
+    )
     async with consume(ledger):
-        await until(lambda: look.checkpoint()["incarnation"] != old["incarnation"], what="a new life")
+        await until(lambda: look.checkpoint()["incarnation"] != before["incarnation"], what="a new life")
+        connection.execute("UPDATE outbox.retired_days SET max_xid = '3'")  # of which the new life has all
         await until(lambda: look.live() and look.on_streams())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from time import monotonic
+
 import psycopg
 
 from consumers.engine import dead_letters
@@ -22,9 +24,10 @@ async def test_a_failing_batch_is_bisected_to_the_one_event(
     await until(look.has(*good))
     await until(lambda: look.letters() == [("bad", "dead")])
     assert look.on_streams()
-    row = connection.execute("SELECT reason, data FROM engine.dead_letters").fetchone()
+    row = connection.execute("SELECT reason, trace FROM engine.dead_letters").fetchone()
     assert row
     assert row[0] == "ValueError: cannot digest bad"
+    assert "in apply" in row[1], "where it failed"
 
 
 async def test_a_rejected_event_is_set_aside(
@@ -138,3 +141,21 @@ async def test_a_broken_store_is_not_blamed_on_events(
     connection.execute("ALTER TABLE elsewhere RENAME TO ledger_latest")
     await until(look.has(event))
     assert look.letters() == []
+
+
+async def test_one_poison_event_in_a_thousand_costs_the_others_less_than_a_second(
+    following: LedgerProjection, relay: StepRelay, connection: psycopg.Connection, look: Look
+) -> None:
+    async def seconds(name: str, *, poison: bool) -> float:
+        ids = [emit(connection, f"{name}{number}") for number in range(500)]
+        emit(connection, f"{name}bad", poison=poison)
+        ids += [emit(connection, f"{name}{number}") for number in range(500, 999)]
+        started = monotonic()
+        relay.publish()
+        await until(lambda: set(ids) <= set(following.applied), interval=0.01)
+        return monotonic() - started
+
+    plain = await seconds("plain", poison=False)
+    with_poison = await seconds("poisoned", poison=True)
+    assert with_poison - plain < 1.0
+    await until(lambda: look.letters() == [("poisonedbad", "dead")])

@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 import psycopg
 import pytest
 
-from outbox import partitions
+from outbox import partitions, retention
 from runtime import postgres
 from tests.support.outbox import Connection
 
@@ -85,7 +85,7 @@ async def test_the_net_catches_what_no_day_takes(conn: postgres.Connection, conn
     )
     assert upkeep.made[-1] == today() + timedelta(days=21)
     connection.execute(insert, (datetime.now(UTC) - timedelta(days=40),))
-    await partitions.retire(conn)
+    await retention.retire(conn)
     assert connection.execute("SELECT count(*) FROM outbox.events").fetchone() == (1,), (
         "the old one was pruned"
     )
@@ -95,18 +95,18 @@ async def test_retention_drops_what_is_older_and_only_that(
     conn: postgres.Connection, connection: Connection
 ) -> None:
     expired, kept = old_day(connection, 31), old_day(connection, 30)
-    upkeep = await partitions.retire(conn)
+    upkeep = await retention.retire(conn)
     assert upkeep.dropped == [expired]
     assert f"{kept:%Y%m%d}" in days(connection)
     connection.execute("UPDATE outbox.settings SET value = '7' WHERE name = 'retention_days'")
-    assert (await partitions.retire(conn)).dropped == [kept]
+    assert (await retention.retire(conn)).dropped == [kept]
     assert connection.execute("SELECT count(*) FROM outbox.events").fetchone() == (0,)
 
 
 def test_nobody_can_drop_a_day_that_is_not_over(connection: Connection) -> None:
     for day in (today(), today() - timedelta(days=1), today() - timedelta(days=400)):
         with pytest.raises(psycopg.errors.InvalidParameterValue):
-            connection.execute("SELECT outbox.detach_partition(%s)", (day,))
+            connection.execute("SELECT outbox.retire_day(%s, 1, '3', '{}')", (day,))
     with pytest.raises(psycopg.errors.InvalidParameterValue):
         connection.execute("SELECT outbox.drop_detached(%s)", (today(),))
     with pytest.raises(psycopg.errors.CheckViolation):
@@ -117,8 +117,8 @@ async def test_a_crash_between_detaching_and_dropping_is_mended(
     conn: postgres.Connection, connection: Connection
 ) -> None:
     day = old_day(connection, 31)
-    connection.execute("SELECT outbox.detach_partition(%s)", (day,))
-    assert (await partitions.retire(conn)).dropped == [day]
+    connection.execute("SELECT outbox.retire_day(%s, 1, '3', '{}')", (day,))
+    assert (await retention.retire(conn)).dropped == [day]
 
 
 async def test_people_write_while_a_rebuild_reads_and_upkeep_runs(
@@ -144,7 +144,7 @@ async def test_people_write_while_a_rebuild_reads_and_upkeep_runs(
 
 
 async def _upkeep(conn: postgres.Connection) -> tuple[partitions.Upkeep, partitions.Upkeep]:
-    return await partitions.make_ahead(conn, 10, attempts=40), await partitions.retire(conn, attempts=40)
+    return await partitions.make_ahead(conn, 10, attempts=40), await retention.retire(conn, attempts=40)
 
 
 async def _write_for(database: str, seconds: float) -> list[float]:

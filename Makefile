@@ -40,8 +40,10 @@ check: $(READY) ## Format, lint, types, import contracts, freshness of the docs
 	$(STUNITY) docs --check
 
 .PHONY: bench
-bench: $(READY) ## The benchmarks, each against its ceiling on this machine; JSON in bench-results/
-	@$(STUNITY) bench relay
+bench: $(READY) ## The benchmarks, each against its ceiling on this machine (15 minutes); JSON in bench-results/
+	@$(STUNITY) bench relay --rounds 3 --suite
+	@$(STUNITY) bench latency
+	@$(STUNITY) bench capture
 
 .PHONY: up
 up: $(READY) ## The stack in the background

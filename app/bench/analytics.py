@@ -23,7 +23,6 @@ from consumers.analytics.recount import recount
 from consumers.analytics.series import Bucket, Period, Window, window
 from consumers.analytics.store import AnalyticsStore
 from consumers.analytics.view import AnalyticsView
-from consumers.engine.options import Options
 from consumers.engine.projection import Batch
 from runtime.postgres import Connection, Pool, connect, fetch_rows, open_pool
 
@@ -92,7 +91,7 @@ def vars_of(size: Size) -> dict[str, int]:
 async def _ingest(
     conn: Connection, projection: AnalyticsProjection, facts: data.Facts, say: Say
 ) -> dict[str, Any]:
-    batch_size = Options().batch_events
+    batch_size = AnalyticsProjection.batch_events
     say(f"{facts.ingest:,} views through the projection, {batch_size} at a time …")
     seconds: list[float] = []
     for number, events in enumerate(data.batches(facts, batch_size)):

@@ -21,6 +21,9 @@ class AnalyticsProjection:
 
     topics: ClassVar[frozenset[str]] = frozenset({"view", "engagement", "post", "quiz", "user"})
 
+    #: What a batch costs by itself is shared by more facts; one that waits is not kept waiting for others.
+    batch_events: ClassVar[int] = 2000
+
     def __init__(self, store: AnalyticsStore, name: str = VIEW) -> None:
         self.name = name
         self._store = store

@@ -19,7 +19,7 @@ from consumers.analytics.people import Numbers
 from consumers.analytics.refresh import LateBuckets
 from consumers.analytics.schema import Kind, ensure_months, install, month_of
 from consumers.analytics.standing import standing
-from consumers.analytics.truth import read_truth
+from consumers.analytics.truth import TruthReader
 from consumers.analytics.view_facts import ViewFacts
 from consumers.engine.projection import Batch, StaleOwner, StoreForgot
 from runtime.errors import Retryable
@@ -34,9 +34,10 @@ class AnalyticsStore:
 
     def __init__(self, pool: Pool, truth: Pool, layout: Layout | None = None) -> None:
         self._pool = pool
-        self._truth = truth
         self._layout = layout or Layout()
         self._sql = self._layout.statements("store")
+        self._truth = truth
+        self._known = TruthReader(truth, self._sql["truth"])
         self._numbers = Numbers(self._layout)
         self._late = LateBuckets(self._layout)
         self._kind = Kind.ABSENT
@@ -81,7 +82,7 @@ class AnalyticsStore:
         try:
             if batch.replayed:
                 changes = await standing(self._truth, changes)
-            truth = await read_truth(self._truth, self._sql["truth"], changes, batch)
+            truth = await self._known.read(changes, batch)
             complete = truth.complete(changes, self._oldest())
             try:
                 await self._write(complete, batch, careful=self._careful > 0)
@@ -117,6 +118,7 @@ class AnalyticsStore:
         self._activity = ActivityFacts(self._layout, kept=kept)
         self._months.clear()
         self._numbers.forget()
+        self._known.forget()
 
     def _oldest(self) -> datetime | None:
         """What is older is dropped in time and not taken in again."""

@@ -9,12 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from time import monotonic
+from typing import Final
 
 from consumers.analytics.arrays import texts
 from consumers.analytics.facts import Changes, View
 from consumers.engine.hydration import wait_until_visible
 from consumers.engine.projection import Batch
 from runtime.postgres import Pool, fetch_rows
+
+#: For so long (s) the truth need not say again what it has said.
+REMEMBERED: Final = 60.0
+_MOST: Final = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +66,48 @@ class Truth:
         return View._make((time, fact, post, None, school, source, duration, weight))
 
 
-async def read_truth(pool: Pool, statement: str, changes: Changes, batch: Batch) -> Truth:
-    """Look up the posts and people that the facts name."""
-    posts, users = changes.post_ids(), changes.user_ids()
-    if not posts and not users:
-        return Truth(frozenset(), {})
-    async with pool.connection() as conn:
-        await wait_until_visible(conn, batch.events)  # or a post just written would count as deleted
-        params = {"posts": texts(posts), "users": texts(users)}
-        [(alive, schools)] = await fetch_rows(conn, statement, params)
-    return Truth(frozenset(alive), schools or {})
+class TruthReader:
+    """Asks the truth, and remembers for a little while who and what is there.
+
+    That is safe because the end of a post or a person comes down the stream too: with it goes everything of theirs that
+    was taken in meanwhile, and what is remembered. A person who changes is asked for again.
+    """
+
+    def __init__(self, pool: Pool, statement: str) -> None:
+        self._pool = pool
+        self._statement = statement
+        self._posts: set[str] = set()
+        self._schools: dict[str, str | None] = {}
+        self._since = 0.0
+
+    def forget(self) -> None:
+        """Remember nothing."""
+        self._posts.clear()
+        self._schools.clear()
+
+    async def read(self, changes: Changes, batch: Batch) -> Truth:
+        """Look up the posts and people that the facts name."""
+        self._forget_stale(changes, batch)
+        posts, users = changes.post_ids(), changes.user_ids()
+        unknown_posts = [post for post in posts if post not in self._posts]
+        unknown_users = [user for user in users if user not in self._schools]
+        if unknown_posts or unknown_users:
+            async with self._pool.connection() as conn:
+                await wait_until_visible(conn, batch.events)  # or a post just written would count as deleted
+                params = {"posts": texts(unknown_posts), "users": texts(unknown_users)}
+                [(alive, schools)] = await fetch_rows(conn, self._statement, params)
+            self._posts.update(alive)
+            self._schools.update(schools or {})
+        known = self._schools
+        return Truth(
+            frozenset(self._posts.intersection(posts)), {user: known[user] for user in users if user in known}
+        )
+
+    def _forget_stale(self, changes: Changes, batch: Batch) -> None:
+        if monotonic() - self._since > REMEMBERED or len(self._posts) + len(self._schools) > _MOST:
+            self.forget()
+            self._since = monotonic()
+        self._posts -= changes.deleted_posts
+        for event in batch.events:
+            if event.topic == "user":
+                self._schools.pop(event.key, None)

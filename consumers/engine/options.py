@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runtime.settings import Profile
 
@@ -45,6 +45,12 @@ class Options:
     stream_cap: int = 200_000
     backoff_first: float = 0.1
     backoff_most: float = 10.0
+
+    def sized(self, batch_events: int | None) -> Options:
+        """The same for a view that takes batches of another size."""
+        if batch_events is None:
+            return self
+        return replace(self, batch_events=batch_events, read_count=batch_events)
 
     @classmethod
     def of(cls, profile: Profile) -> Options:

@@ -23,6 +23,10 @@ test: $(READY) ## All tests that need no root, on real servers
 torture: $(READY) ## The real relay killed 500 times per mode under a random workload; ARGS="--seed N" and others
 	@.venv/bin/python -m tests.torture $(ARGS)
 
+.PHONY: faults
+faults: $(READY) ## One fault of a store or a relay after the other: what holds, and how long until it is over
+	@.venv/bin/python -m tests.torture.fault_table
+
 .PHONY: mutants
 mutants: $(READY) ## Break each promise of the relay by a small patch: the tests must notice
 	@.venv/bin/python -m tests.mutants $(ARGS)
@@ -32,12 +36,13 @@ test-timescale: $(READY) ## The analytics tests on TimescaleDB of each licence; 
 	@tests/timescale/run
 
 .PHONY: check
-check: $(READY) ## Format, lint, types, import contracts, freshness of the docs
+check: $(READY) ## Format, lint, types, import contracts, freshness of the docs, security advisories
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 	@.venv/bin/lint-imports
 	$(STUNITY) docs --check
+	@.venv/bin/python deploy/audit
 
 .PHONY: bench
 bench: $(READY) ## The benchmarks, each against its ceiling on this machine (15 minutes); JSON in bench-results/

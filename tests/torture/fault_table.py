@@ -43,9 +43,13 @@ def main() -> int:
                     continue
                 verdict, seconds = measure(at, mode, fault)
                 name = fault.__name__.replace("_", " ")
-                told = f"| {name} | {mode} | {verdict.events} | 0 | {verdict.epochs} | {seconds:.1f} s |"
-                print(told, flush=True)
+                _say(f"| {name} | {mode} | {verdict.events} | 0 | {verdict.epochs} | {seconds:.1f} s |")
     return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def measure(at: Session, mode: str, fault: Callable[[World], None]) -> tuple[Verdict, float]:

@@ -33,9 +33,8 @@ _BEFORE: Final = 2.0
 def main() -> int:
     """The table, of the faults that are named or of all; stops at the first promise that is broken."""
     wanted = sys.argv[1:]
-    print(
-        "| fault | mode | events | lost, twice, out of order | epochs | over after |\n|---|---|---|---|---|---|"
-    )
+    _say("| fault | mode | events | lost, twice, out of order | epochs | over after |")
+    _say("|---|---|---|---|---|---|")
     with session() as at:
         for mode, faults in FAULTS.items():
             for fault in faults:

@@ -31,6 +31,7 @@ _MIGRATION_AREAS = (
     "consumers/analytics",
     "consumers/live",
     "app",
+    "app/erasure",
 )
 
 

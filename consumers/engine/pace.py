@@ -13,6 +13,11 @@ class Pace:
         self._per_second = per_second
         self._free_at = 0.0
 
+    @property
+    def is_bound(self) -> bool:
+        """Whether there is a bound."""
+        return self._per_second is not None
+
     async def spend(self, units: int) -> None:
         """Wait until so many more are within the bound."""
         if self._per_second is None:

@@ -7,10 +7,12 @@ is mended by the consumer.
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from consumers.engine.comparison import BUCKET_SQL, Item, Selection, compare_sides, digest_of
 from consumers.engine.pace import Pace
@@ -18,7 +20,8 @@ from consumers.engine.passing import Passing
 from consumers.engine.repair.requests import Request, ask
 from consumers.engine.verification import Differences, Key, Look, Settle, confirm
 from consumers.search import schema
-from consumers.search.expected import comparable, expected
+from consumers.search.digests import Crew, crew
+from consumers.search.expected import comparable
 from consumers.search.schema import KINDS, Document, Kind, token
 from consumers.search.store import NotThere, Typesense, open_typesense
 from runtime.errors import ConfigurationError, Retryable
@@ -34,6 +37,8 @@ _TOPIC: Final[dict[Kind, str]] = {"posts": "post", "users": "user", "clubs": "cl
 _PAGE: Final = 2000
 #: So many documents are fetched at a time by their ids, which stand in the address.
 _BY_ID: Final = 50
+#: Pages that are digested while the next one is read.
+_AHEAD: Final = 4
 #: Before an id under which no document should be.
 _STRAY: Final = "#"
 _TIMEOUT: Final = 60.0
@@ -52,17 +57,17 @@ class SearchVerifier:
 
     async def compare(self, target: str | None = None, *, settle: Settle | None = None) -> Differences:
         """See `Verifier`. A target is the prefix of the collections that a rebuild fills."""
+        async with crew(helped=not self._pace.is_bound) as hands:
 
-        async def look(only: Collection[Key] | None) -> Look:
-            found = Look()
-            for kind in KINDS:
-                sides = _Sides(
-                    self._store, self._pool, kind, schema.alias(target or self._prefix, kind), self._pace
-                )
-                found.add(await compare_sides(kind, sides.wanted, sides.held, only))
-            return found
+            async def look(only: Collection[Key] | None) -> Look:
+                found = Look()
+                for kind in KINDS:
+                    name = schema.alias(target or self._prefix, kind)
+                    sides = _Sides(self._store, self._pool, kind, name, self._pace, hands)
+                    found.add(await compare_sides(kind, sides.wanted, sides.held, only))
+                return found
 
-        return await confirm(self.name, look, settle or Passing(self._pool, self.name, counted=True))
+            return await confirm(self.name, look, settle or Passing(self._pool, self.name, counted=True))
 
     async def repair(self, differences: Differences) -> int:
         """See `Verifier`."""
@@ -77,15 +82,27 @@ class SearchVerifier:
 class _Sides:
     """One collection, and what should be in it, as (key, digest)."""
 
-    def __init__(self, store: Typesense, pool: Pool, kind: Kind, collection: str, pace: Pace) -> None:
+    def __init__(
+        self, store: Typesense, pool: Pool, kind: Kind, collection: str, pace: Pace, crew: Crew
+    ) -> None:
         self._store = store
         self._pool = pool
+        self._crew = crew
         self._kind = kind
         self._collection = collection
         self._pace = pace
 
     async def wanted(self, selection: Selection) -> AsyncIterator[Iterable[Item]]:
         """From the truth."""
+        ahead: deque[asyncio.Future[list[Item]]] = deque()
+        async for rows in self._rows(selection):
+            ahead.append(self._crew.begin(self._kind, rows, alone=len(rows) < _PAGE))
+            if len(ahead) >= _AHEAD:
+                yield await ahead.popleft()
+        while ahead:
+            yield await ahead.popleft()
+
+    async def _rows(self, selection: Selection) -> AsyncIterator[list[dict[str, Any]]]:
         after: str | None = ""
         while after is not None:
             params = {**selection.params(), "after": after, "most": _PAGE}
@@ -95,7 +112,7 @@ class _Sides:
             except TRANSIENT as error:
                 raise Retryable(f"PostgreSQL is away: {error}") from error
             await self._pace.spend(len(rows))
-            yield [(row["id"], digest_of(expected(self._kind, row))) for row in rows]
+            yield rows
             after = rows[-1]["id"] if len(rows) == _PAGE else None
 
     async def held(self, selection: Selection) -> AsyncIterator[Iterable[Item]]:

@@ -126,6 +126,11 @@ BEGIN
         EXECUTE format('ALTER DEFAULT PRIVILEGES FOR ROLE stunity_consumer IN SCHEMA %I GRANT SELECT ON TABLES TO stunity_api',
                        item.name);
     END LOOP;
+    -- Retention asks who still needs the log.
+    IF to_regnamespace('engine') IS NOT NULL THEN
+        GRANT USAGE ON SCHEMA engine TO stunity_scheduler;
+        GRANT SELECT ON engine.checkpoints, engine.jobs TO stunity_scheduler;
+    END IF;
     -- Presence, logouts, games: written by requests.
     IF to_regnamespace('live') IS NOT NULL THEN
         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA live TO stunity_api;

@@ -85,7 +85,10 @@ def test_the_relay_reads_the_log_and_nothing_of_upstream(guarded: Connection) ->
 
 def test_the_scheduler_keeps_the_log_and_counts(guarded: Connection) -> None:
     with acting_as(guarded, "scheduler") as conn:
-        conn.execute("SELECT outbox.add_partition(current_date + 30), outbox.prune_net(current_date - 40, 1, '3', '{}')")
+        conn.execute("SELECT outbox.add_partition(current_date + 30)")
+        conn.execute("SELECT outbox.prune_net(current_date - 40, 1, '3', '{}')")
+        conn.execute("SELECT * FROM outbox.day_extent(current_date), outbox.expired_days()")
+        conn.execute("SELECT 1 FROM engine.checkpoints, engine.jobs, outbox.held_days, outbox.archives")
         conn.execute("""SELECT count(*) FROM likes WHERE "postId" = 'p1'""")
         conn.execute("SELECT outbox.emit('post', 'post.counters_changed', 'p1', '{}')")
         refused(

@@ -8,9 +8,10 @@ from datetime import timedelta
 
 import pytest
 
+from app import retention
 from app.scheduler import Chore, Scheduler, outbox_chores
 from runtime.postgres import Connection, Pool, open_pool
-from runtime.settings import Profile
+from runtime.settings import Profile, Settings
 from tests.support import outbox
 from tests.support.wait import until
 
@@ -105,9 +106,19 @@ async def test_it_runs_until_it_is_stopped_and_survives_a_lost_connection(
         await task
 
 
-async def test_the_outbox_is_kept_up(pool: Pool, connection: outbox.Connection) -> None:
-    ran = await Scheduler(pool, outbox_chores(Profile.DEFAULT)).run_once()
-    assert ran == ["partitions", "retention", "counters", "view_counters"]
+async def test_the_outbox_is_kept_up(pool: Pool, connection: outbox.Connection, database: str) -> None:
+    settings = Settings(_env_file=None, database_url=database)
+    chores = [*outbox_chores(Profile.DEFAULT), *retention.chores(settings)]
+    assert await Scheduler(pool, chores).run_once() == [
+        "partitions",
+        "counters",
+        "view_counters",
+        "retention",
+    ]
+    archiving = settings.model_copy(update={"archive_url": "file:///nowhere"})
+    assert [chore.name for chore in retention.chores(archiving)] == ["log.retire"], (
+        "the worker's, who is asked"
+    )
     assert {error for (*_, error) in jobs(connection).values()} == {None}
-    slow, quick = outbox_chores(Profile.ECONOMY)[2], outbox_chores(Profile.DEFAULT)[2]
+    slow, quick = outbox_chores(Profile.ECONOMY)[1], outbox_chores(Profile.DEFAULT)[1]
     assert slow.every > quick.every

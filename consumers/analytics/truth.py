@@ -1,7 +1,7 @@
 """What facts need to know of the truth: whether their post still is, whether their people still are, and whose school.
 
 A fact never changes, but what it speaks of may be gone by the time it arrives (late, or made again from an old log);
-then it is no fact any more. Asked once per batch.
+then it is no fact any more. Asked at most once per batch, and for who is not known yet.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Final
 
-from consumers.embeddings.store import EmbeddingStore, Touched
+from consumers.embeddings.schema import Touched
+from consumers.embeddings.store import EmbeddingStore
 from consumers.engine.projection import Batch, Rejection
 
 VIEW: Final = "embeddings"

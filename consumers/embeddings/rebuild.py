@@ -20,8 +20,8 @@ from consumers.embeddings.jobs import EmbedJob
 from consumers.embeddings.people import InterestQueue
 from consumers.embeddings.projection import VIEW, EmbeddingsProjection
 from consumers.embeddings.queue import TextQueue
-from consumers.embeddings.schema import Model
-from consumers.embeddings.store import EmbeddingStore, Policy, Touched, transaction, use_model
+from consumers.embeddings.schema import Model, Policy, Touched
+from consumers.embeddings.store import EmbeddingStore, transaction, use_model
 from consumers.embeddings.tables import of_set
 from consumers.engine.checkpoint import Refill
 from consumers.engine.rebuild.room import postgres_room

@@ -5,6 +5,7 @@ Which text a row has is `text.py`; the tables are in `migrations/`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -55,6 +56,47 @@ class Model:
     def prefix(self, kind: Kind) -> str:
         """What the model wants before a text of this kind."""
         return self.query_prefix if kind is Kind.PROFILE else self.passage_prefix
+
+
+#: Kind and id.
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What a batch of events is about: things whose text may have changed, people whose interests have."""
+
+    posts: Sequence[str] = ()
+    courses: Sequence[str] = ()
+    users: Sequence[str] = ()
+    engaged: Sequence[str] = ()
+    refill: bool = False
+
+    def keys(self) -> set[Key]:
+        """The documents that there may be."""
+        return {
+            *((kind, post) for post in self.posts for kind in (Kind.POST, Kind.QUIZ)),
+            *((Kind.COURSE, course) for course in self.courses),
+            *((Kind.PROFILE, user) for user in self.users),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Whose texts the backend may see: a model in this house all but private posts, an API no restricted ones."""
+
+    visibilities: Sequence[str]
+    profiles: Sequence[str]
+
+    @classmethod
+    def inside(cls) -> Policy:
+        """For a model of our own."""
+        return cls(("PUBLIC", "SCHOOL", "CLASS"), ("PUBLIC", "SCHOOL", "CLASS", "PRIVATE"))
+
+    @classmethod
+    def outside(cls, *, share_class_posts: bool) -> Policy:
+        """For an external API."""
+        return cls(("PUBLIC", "SCHOOL", *(["CLASS"] if share_class_posts else [])), ("PUBLIC", "SCHOOL"))
 
 
 @dataclass(frozen=True, slots=True)

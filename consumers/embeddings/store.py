@@ -15,7 +15,7 @@ from typing import Any, Final
 import psycopg
 import structlog
 
-from consumers.embeddings.schema import EMBED, INTERESTS, QUEUE, Document, Kind, Model
+from consumers.embeddings.schema import EMBED, INTERESTS, QUEUE, Document, Key, Kind, Model, Policy, Touched
 from consumers.embeddings.tables import of_set
 from consumers.embeddings.text import MAX_CHARS, document
 from consumers.engine.hydration import wait_until_visible
@@ -42,45 +42,6 @@ _DROPPED: Final = (
     psycopg.errors.UndefinedObject,
     psycopg.errors.UndefinedFunction,
 )
-
-Key = tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Touched:
-    """What a batch of events is about: things whose text may have changed, people whose interests have."""
-
-    posts: Sequence[str] = ()
-    courses: Sequence[str] = ()
-    users: Sequence[str] = ()
-    engaged: Sequence[str] = ()
-    refill: bool = False
-
-    def keys(self) -> set[Key]:
-        """The documents that there may be."""
-        return {
-            *((kind, post) for post in self.posts for kind in (Kind.POST, Kind.QUIZ)),
-            *((Kind.COURSE, course) for course in self.courses),
-            *((Kind.PROFILE, user) for user in self.users),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """Whose texts the backend may see: a model in this house all but private posts, an API no restricted ones."""
-
-    visibilities: Sequence[str]
-    profiles: Sequence[str]
-
-    @classmethod
-    def inside(cls) -> Policy:
-        """For a model of our own."""
-        return cls(("PUBLIC", "SCHOOL", "CLASS"), ("PUBLIC", "SCHOOL", "CLASS", "PRIVATE"))
-
-    @classmethod
-    def outside(cls, *, share_class_posts: bool) -> Policy:
-        """For an external API."""
-        return cls(("PUBLIC", "SCHOOL", *(["CLASS"] if share_class_posts else [])), ("PUBLIC", "SCHOOL"))
 
 
 @dataclass(slots=True)

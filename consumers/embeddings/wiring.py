@@ -18,8 +18,8 @@ from consumers.embeddings.people import InterestQueue
 from consumers.embeddings.projection import EmbeddingsProjection
 from consumers.embeddings.queue import MonthlyQuota, TextQueue
 from consumers.embeddings.rebuild import EmbeddingShadows
-from consumers.embeddings.schema import EMBED, INTERESTS, PRUNE, QUEUE, Model
-from consumers.embeddings.store import EmbeddingStore, Policy
+from consumers.embeddings.schema import EMBED, INTERESTS, PRUNE, QUEUE, Model, Policy
+from consumers.embeddings.store import EmbeddingStore
 from runtime.errors import ConfigurationError
 from runtime.jobs import Actor
 from runtime.postgres import Pool, open_pool

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -43,11 +44,24 @@ def mapper(rows: int) -> Iterator[Mapper]:
         yield _here
         return
     count = min(os.cpu_count() or 1, _MOST_PROCESSES)
-    with ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent) as pool:
         try:
             yield partial(_there, pool)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """A rebuild that is killed leaves no processes behind: they would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # this runs in a child
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 async def _here(kind: Kind, rows: Rows, generation: int) -> list[bytes]:

@@ -30,7 +30,7 @@ from runtime.postgres import TRANSIENT, Pool, fetch_dicts
 from schemas.envelope import Event
 
 #: Rows of a page, and pages that are being mapped or imported at once.
-PAGE: Final = 1000
+PAGE: Final = 2000
 PAGES_UNDER_WAY: Final = 4
 #: What a document takes when nothing is indexed yet that could tell. Bytes.
 _GUESS: Final = 2048

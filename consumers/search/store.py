@@ -24,6 +24,8 @@ from runtime.settings import Settings
 IMPORT_DOCUMENTS: Final = 1000
 IMPORT_BYTES: Final = 4 * 1024 * 1024
 _TOLD_CHARS: Final = 80
+#: A bulk load has the server for itself, more or less.
+_LOAD_BYTES: Final = 4 * IMPORT_BYTES
 #: Deletes carry their ids in the address, which 0.24 and proxies in front of it keep short.
 DELETE_IDS: Final = 50
 
@@ -125,23 +127,22 @@ class Typesense:
         return refused
 
     async def load(self, collection: str, lines: Sequence[bytes]) -> list[Refused]:
-        """Write whole documents that are serialised already, in one request; those that do not fit come back."""
-        if not lines:
-            return []
-        answer = await self._request(
-            "POST",
-            f"/collections/{collection}/documents/import",
-            params={"action": "upsert", "dirty_values": "reject"},
-            content=b"\n".join(lines),
-            headers={"Content-Type": "text/plain"},
-        )
-        found = [line for line in answer.content.split(b"\n") if line]
-        if len(found) != len(lines):
-            raise Retryable(f"Typesense answered {len(found)} lines for {len(lines)} documents")
+        """Write whole documents that are serialised already; those that do not fit the schema come back."""
         refused: list[Refused] = []
-        for line, said in zip(lines, found, strict=True):
-            if said != _TAKEN:
-                refused += _refusal(orjson.loads(line), orjson.loads(said))
+        for chunk in _in_chunks(lines):
+            answer = await self._request(
+                "POST",
+                f"/collections/{collection}/documents/import",
+                params={"action": "upsert", "dirty_values": "reject"},
+                content=b"\n".join(chunk),
+                headers={"Content-Type": "text/plain"},
+            )
+            found = [line for line in answer.content.split(b"\n") if line]
+            if len(found) != len(chunk):
+                raise Retryable(f"Typesense answered {len(found)} lines for {len(chunk)} documents")
+            for line, said in zip(chunk, found, strict=True):
+                if said != _TAKEN:
+                    refused += _refusal(orjson.loads(line), orjson.loads(said))
         return refused
 
     async def delete(self, collection: str, ids: Sequence[str]) -> None:
@@ -249,6 +250,18 @@ def _import_bodies(documents: Iterable[Document]) -> Iterable[tuple[list[Documen
         size += len(line)
     if chunk:
         yield chunk, b"\n".join(lines)
+
+
+def _in_chunks(lines: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
+    """Lines in requests of a bounded size."""
+    start = size = 0
+    for place, line in enumerate(lines):
+        if size + len(line) > _LOAD_BYTES and place > start:
+            yield lines[start:place]
+            start, size = place, 0
+        size += len(line)
+    if lines:
+        yield lines[start:]
 
 
 def _refusal(one: Document, line: Mapping[str, Any]) -> list[Refused]:

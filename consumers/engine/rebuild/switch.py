@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 
 from consumers.engine.applier import Applier
-from consumers.engine.catchup import CatchUp, refill_reason
+from consumers.engine.catchup import CatchUp
 from consumers.engine.lease import Lease
 from consumers.engine.log import Log
 from consumers.engine.options import Options
@@ -118,10 +118,10 @@ class Switch:
         source = Log(self._register.pool, projection.topics)
         patience = Patience(rebuild.shadow, self._options, self._stop)
         applier = Applier(projection, source, self._options, generation, patience)
-        state = await applier.start()
-        if state is None or refill_reason(state, await source.head()):
-            raise Moved(f"{rebuild.shadow} can't be brought up to date")
         catchup = CatchUp(rebuild.shadow, source, None, applier, self._options, patience)
+        state = await applier.start()
+        if state is None or await catchup.why_refill(state):
+            raise Moved(f"{rebuild.shadow} can't be brought up to date")
         await applier.apply((), await catchup.round(state, join=False))
 
     async def _settle(self, rebuild: Rebuild, serving: str | None, life: str | None) -> None:

@@ -18,8 +18,8 @@ from consumers.embeddings.local import BUNDLED, LocalBackend
 from consumers.embeddings.people import InterestQueue
 from consumers.embeddings.projection import EmbeddingsProjection
 from consumers.embeddings.queue import TextQueue
-from consumers.embeddings.schema import Embedding, Model
-from consumers.embeddings.store import EmbeddingStore, Policy
+from consumers.embeddings.schema import Embedding, Model, Policy
+from consumers.embeddings.store import EmbeddingStore
 from consumers.engine.projection import Batch
 from runtime.auth import issue
 from runtime.http import install_error_handlers

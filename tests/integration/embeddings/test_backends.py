@@ -19,7 +19,8 @@ from consumers.embeddings.huggingface import HuggingFaceBackend, huggingface_bac
 from consumers.embeddings.local import LocalBackend
 from consumers.embeddings.projection import EmbeddingsProjection
 from consumers.embeddings.queue import MonthlyQuota
-from consumers.embeddings.store import EmbeddingStore, Policy
+from consumers.embeddings.schema import Policy
+from consumers.embeddings.store import EmbeddingStore
 from runtime.errors import ConfigurationError, Permanent, Retryable
 from runtime.postgres import Pool
 from tests.integration.embeddings.conftest import MODEL, Pipeline

@@ -13,8 +13,7 @@ from consumers.embeddings import wiring
 from consumers.embeddings.backend import Backend
 from consumers.embeddings.local import BUNDLED
 from consumers.embeddings.rebuild import EmbeddingShadows
-from consumers.embeddings.schema import EMBED, Model
-from consumers.embeddings.store import Policy
+from consumers.embeddings.schema import EMBED, Model, Policy
 from consumers.engine.rebuild.steps import STEPS, Step
 from runtime.postgres import Pool
 from runtime.settings import Settings

@@ -1,0 +1,70 @@
+"""Mapping on several processes: the same documents, and nobody is left behind when the parent is killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psutil
+import pytest
+
+from consumers.search import bulk
+
+_ROOT = Path(__file__).resolve().parents[3]
+_PARENT = """
+import asyncio, os
+from consumers.search import bulk
+
+async def main():
+    with bulk.mapper(bulk.WORTH_PROCESSES) as to_lines:
+        await to_lines("clubs", [], 1)
+        print("ready", flush=True)
+        await asyncio.sleep(60)
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+def club(number: int) -> dict[str, Any]:
+    texts = dict.fromkeys(("description", "category", "subject"), "fern")
+    return {
+        **texts,
+        "id": f"c{number}",
+        "name": f"Club {number}",
+        "tags": ["ferns"],
+        "clubType": "STUDY",
+        "mode": "PUBLIC",
+        "schoolId": None,
+        "isActive": number % 2 == 0,
+        "createdAt": datetime(2026, 1, 1, tzinfo=UTC),
+        "members": number,
+    }
+
+
+@pytest.mark.parametrize("rows", [0, bulk.WORTH_PROCESSES])
+async def test_documents_as_lines(rows: int) -> None:
+    with bulk.mapper(rows) as to_lines:
+        lines = await to_lines("clubs", [club(number) for number in range(10)], 7)
+    documents = [orjson.loads(line) for line in lines]
+    assert [one["key"] for one in documents] == ["c0", "c2", "c4", "c6", "c8"]
+    assert {one["_gen"] for one in documents} == {7}
+
+
+def test_a_killed_parent_leaves_nobody_behind(tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(_PARENT, encoding="utf-8")
+    environment = {"PYTHONPATH": str(_ROOT)}
+    command = [sys.executable, str(script)]
+    with subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=subprocess.PIPE) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"ready\n"
+        children = psutil.Process(parent.pid).children(recursive=True)
+        parent.kill()
+    assert children
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert not alive

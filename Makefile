@@ -23,6 +23,10 @@ test: $(READY) ## All tests that need no root, on real servers
 torture: $(READY) ## The real relay killed 500 times per mode under a random workload; ARGS="--seed N" and others
 	@.venv/bin/python -m tests.torture $(ARGS)
 
+.PHONY: torture-views
+torture-views: $(READY) ## Random writes and misfortunes until a view differs from the truth; ARGS="--minutes 60"
+	@.venv/bin/python -m tests.torture.views $(ARGS)
+
 .PHONY: faults
 faults: $(READY) ## One fault of a store or a relay after the other: what holds, and how long until it is over
 	@.venv/bin/python -m tests.torture.fault_table

@@ -1,0 +1,306 @@
+"""A plan is a seed and the numbers of its steps; the same plan does the same things, as far as the clock lets it.
+
+Each step draws from dice of its own (seed and number), so that leaving steps out of a plan does not change the others:
+that is what makes a failing plan shorter (`shrunk`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final, LiteralString
+
+import psycopg
+import redis
+
+from app import rebuilding, verification
+from app.verification import Result
+from consumers.engine.repair.requests import Request, ask
+from consumers.search import schema as index
+from outbox import counters
+from runtime.postgres import Pool, open_pool
+from runtime.redis import open_client
+from runtime.settings import Settings
+from tests.support.servers import TypesenseSettings, empty_typesense
+from tests.support.streams import StepRelay
+from tests.torture.views.unruly import Kept
+from tests.torture.views.world import World
+
+VIEWS: Final = ("search", "embeddings", "feeds", "analytics")
+_PATIENCE: Final = 40.0
+_REPLAYED: Final = """
+SELECT topic, type, key, data FROM outbox.events WHERE topic = ANY (%s) ORDER BY random() LIMIT 30
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do: `python -m tests.torture.views --seed S --steps N [--only 3,7,…]` repeats it."""
+
+    seed: int
+    steps: tuple[int, ...]
+    rebuilds: bool = False
+
+    @classmethod
+    def of(cls, seed: int, steps: int, *, rebuilds: bool = False) -> Plan:
+        """All steps of a seed."""
+        return cls(seed, tuple(range(steps)), rebuilds)
+
+    def __str__(self) -> str:
+        return f"--seed {self.seed} --only {','.join(map(str, self.steps))}{' --rebuilds' if self.rebuilds else ''}"
+
+
+class Diverged(AssertionError):
+    """A view is not what the truth says."""
+
+
+class Machine:
+    """Stores, consumers and a relay in one process, to which the steps happen."""
+
+    def __init__(
+        self, plan: Plan, settings: Settings, typesense: TypesenseSettings, pool: Pool, done: list[str]
+    ) -> None:
+        self._plan = plan
+        self._settings = settings
+        self._typesense = typesense
+        self._pool = pool
+        self._done = done
+        self._dice = random.Random(plan.seed)
+        self._damaged = False
+
+    async def run(self) -> None:
+        """All steps; a quiet point now and then, and at the end.
+
+        Raises:
+            Diverged: at a quiet point a view differs from the truth.
+        """
+        async with AsyncExitStack() as stack:
+            await self._open(stack)
+            for place, number in enumerate(self._plan.steps):
+                self._dice = random.Random(self._plan.seed * 1_000_003 + number)
+                self._world._dice = self._dice
+                await self._step()
+                if place % 20 == 19:
+                    await self._quiet()
+            await self._quiet()
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        settings = self._settings
+        assert settings.redis_url
+        self._conn = stack.enter_context(psycopg.connect(settings.database_url, autocommit=True))
+        self._breaking = stack.enter_context(psycopg.connect(settings.database_url, autocommit=True))
+        self._raw = stack.enter_context(redis.Redis.from_url(settings.redis_url))
+        client = await stack.enter_async_context(open_client(settings.redis_url, timeout=2.0))
+        self._relay = StepRelay(self._conn, self._raw)
+        self._relaying = asyncio.Event()
+        self._relaying.set()
+        await stack.enter_async_context(self._publishing())
+        await self._count()
+        self._world = World(self._conn, self._dice)
+        fields = index._FIELDS["posts"]
+        stack.callback(lambda: index._FIELDS.__setitem__("posts", fields))
+        self._kept = {name: Kept(name, settings, self._pool, client, self._dice) for name in VIEWS}
+        for kept in self._kept.values():
+            stack.push_async_callback(kept.kill)
+            kept.start()
+
+    @asynccontextmanager
+    async def _publishing(self) -> AsyncIterator[None]:
+        """The relay, in the background, while it is not told to stand still."""
+
+        async def publish() -> None:
+            while True:
+                await self._relaying.wait()
+                self._relay.publish(marker=True)
+                await asyncio.sleep(0.03)
+
+        task = asyncio.create_task(publish())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def _step(self) -> None:
+        steps: list[Callable[[], Awaitable[None]]] = [
+            *[self._write] * 8, self._kill, self._restart, self._pause, self._overtake, self._cut, self._flush,
+            self._lose_entries, self._gap, self._new_epoch, self._relay_stands, self._wipe_search, self._wipe_series,
+            self._wipe_vectors, self._replay, self._bump_schema, self._damage,
+            *([self._rebuild] * 2 if self._plan.rebuilds else []),
+        ]  # fmt: skip
+        step = self._dice.choice(steps)
+        self._done.append(step.__name__.strip("_"))
+        await step()
+        await asyncio.sleep(self._dice.choice([0, 0, 0.02, 0.1]))  # not waiting for anything: letting it race
+
+    def _victim(self) -> Kept:
+        return self._kept[self._dice.choice(VIEWS)]
+
+    async def _write(self) -> None:
+        self._world.act(self._dice.randint(1, 25))
+
+    async def _kill(self) -> None:
+        victim = self._victim()
+        await victim.kill()
+        await self._write()
+        victim.start()
+
+    async def _restart(self) -> None:
+        victim = self._victim()
+        await victim.stop()
+        victim.start()
+
+    async def _pause(self) -> None:
+        victim = self._victim()
+        victim.fate.awake.clear()
+        await self._write()
+        await asyncio.sleep(0.2)
+        victim.fate.awake.set()
+
+    async def _overtake(self) -> None:
+        victim = self._victim()
+        victim.fate.awake.clear()
+        await self._write()
+        await asyncio.sleep(0.1)
+        await self._break(
+            "UPDATE engine.leases SET expires_at = '-infinity' WHERE consumer = %s", victim.name
+        )
+        victim.start()
+        victim.fate.awake.set()
+        await self._write()
+
+    async def _cut(self) -> None:
+        self._victim().fate.cuts = self._dice.randint(1, 4)
+        await self._write()
+
+    async def _flush(self) -> None:
+        self._raw.flushall()
+        self._relay.forget()
+
+    async def _lose_entries(self) -> None:
+        await self._write()
+        keys = [row[0] for row in self._conn.execute("SELECT id FROM posts ORDER BY random() LIMIT 3")]
+        self._relay.publish(lose=keys)
+
+    async def _gap(self) -> None:
+        from schemas import wire
+
+        self._relay.add("post", wire.Gap())
+
+    async def _new_epoch(self) -> None:
+        self._relay.publish()
+        self._relay.end_epoch()
+
+    async def _relay_stands(self) -> None:
+        self._relaying.clear()
+        await self._write()
+        await asyncio.sleep(0.1)
+        self._relaying.set()
+
+    async def _wipe_search(self) -> None:
+        await asyncio.to_thread(empty_typesense, self._typesense)
+
+    async def _wipe_series(self) -> None:
+        how = self._dice.choice(
+            ("DROP SCHEMA IF EXISTS analytics CASCADE", "TRUNCATE analytics.post_views_ts")
+        )
+        with suppress(psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):  # it is gone already
+            await self._break(how)
+
+    async def _wipe_vectors(self) -> None:
+        await self._break("SELECT embeddings.forget()")
+
+    async def _replay(self) -> None:
+        """Old events once more, in no order that ever was."""
+        victim = self._victim()
+        topics = {"search": ["post", "user", "club", "course"], "analytics": ["view"]}.get(
+            victim.name, ["post", "user"]
+        )
+        rows = self._conn.execute(_REPLAYED, (topics,)).fetchall()
+        await ask(self._pool, victim.name, [Request(*row) for row in rows], patience=_PATIENCE)
+
+    async def _bump_schema(self) -> None:
+        """A release whose index has another field: new collections, filled while the old ones serve."""
+        field: dict[str, Any] = {
+            "name": f"extra{self._dice.randint(0, 9)}",
+            "type": "string",
+            "optional": True,
+        }
+        index._FIELDS["posts"] = (*index._FIELDS["posts"][:10], field)
+        await self._kept["search"].stop()
+        self._kept["search"].start()
+
+    async def _damage(self) -> None:
+        """What no consumer can notice by itself; `verify --repair` is for that."""
+        self._damaged = True
+        posts = [row[0] for row in self._conn.execute("SELECT id FROM posts ORDER BY id LIMIT 3")]
+        for key in self._raw.scan_iter("stunity:{feeds}:*:recent:*"):
+            self._raw.zrem(key, *posts or ["none"])
+        await self._break(
+            "DELETE FROM embeddings.documents WHERE id = (SELECT min(id) FROM embeddings.documents)"
+        )
+
+    async def _break(self, statement: LiteralString, *values: object) -> None:
+        """In a thread: a consumer in this one may hold the lock. A deadlock with it is as if nothing had happened."""
+        with suppress(psycopg.errors.DeadlockDetected):
+            await asyncio.to_thread(self._breaking.execute, statement, values or None)
+
+    async def _rebuild(self) -> None:
+        view = self._dice.choice(("search", "feeds"))
+        await rebuilding.run(self._settings, view, lambda one: one.rebuild("truth", keep=timedelta(0)))
+
+    async def _quiet(self) -> None:
+        """Nothing happens any more; every view has to become what the truth says."""
+        for kept in self._kept.values():
+            kept.fate.cuts = 0
+            kept.check()
+        await self._count()
+        results = await self._verify(repair=self._damaged)
+        if self._damaged:
+            self._damaged = False
+            results = await self._verify(repair=False)
+        wrong = [result.summary() for result in results if result.verdict != "equal"]
+        if wrong:
+            raise Diverged(f"{wrong}\nplan: {self._plan}\nsteps: {' '.join(self._done)}")
+        self._done.append("|")
+
+    async def _count(self) -> None:
+        """What the scheduler does every few seconds: tell how many likes and views posts have."""
+        topics: tuple[counters.Topic, ...] = ("engagement", "view")
+        for topic in topics:
+            async with self._pool.connection() as conn:
+                await counters.count(conn, topic)
+
+    async def _verify(self, *, repair: bool) -> list[Result]:
+        return await verification.verify(self._settings, self._pool, VIEWS, repair=repair)
+
+
+async def play(plan: Plan, settings: Settings, typesense: TypesenseSettings) -> list[str]:
+    """Do what a plan says, on stores that are as new; the names of the steps."""
+    done: list[str] = []
+    async with open_pool(settings.database_url, max_size=20) as pool:
+        await Machine(plan, settings, typesense, pool, done).run()
+    return done
+
+
+async def shrunk(plan: Plan, fails: Callable[[Plan], Awaitable[bool]], attempts: int = 40) -> Plan:
+    """A shorter plan that fails as well: parts are left out as long as that goes, halves first."""
+    size = max(len(plan.steps) // 2, 1)
+    while attempts > 0 and len(plan.steps) > 1:
+        for start in range(0, len(plan.steps), size):
+            shorter = replace(plan, steps=plan.steps[:start] + plan.steps[start + size :])
+            attempts -= 1
+            if shorter.steps and await fails(shorter):
+                plan = shorter
+                break
+            if attempts <= 0:
+                break
+        else:
+            if size == 1:
+                break
+            size = max(size // 2, 1)
+    return plan

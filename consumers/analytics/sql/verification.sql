@@ -5,7 +5,7 @@
 SELECT p.id, hashtextextended(concat_ws('|', p."postId", coalesce(p."userId", ''),
            CASE WHEN p.source IN ('feed', 'post_detail', 'search', 'profile', 'direct', 'share') THEN p.source
                 ELSE 'other' END,
-           coalesce(least(greatest(p.duration, 0), 3600)::text, ''), {TRUE_TIME}), 0) AS digest
+           CASE WHEN p.duration IS NOT NULL THEN least(greatest(p.duration, 0), 3600)::text ELSE '' END, {TRUE_TIME}), 0) AS digest
   FROM (SELECT *, "viewedAt" AS at FROM post_views) p
  WHERE p.id > %(after)s AND {CHOSEN} AND {KEPT}
  ORDER BY p.id LIMIT %(most)s

@@ -27,8 +27,8 @@ def populate(network: Network) -> None:
             )
             conn.execute(
                 'INSERT INTO post_views (id, "postId", "userId", duration, source, "viewedAt") '
-                "VALUES (%s, %s, %s, 30, 'mystery', %s)",
-                (f"v{number}{who}", f"post{number}", user, at),
+                "VALUES (%s, %s, %s, %s, 'mystery', %s)",
+                (f"v{number}{who}", f"post{number}", user, 30 if who else None, at),
             )
     conn.execute(
         """INSERT INTO comments (id, "postId", "authorId", content, "createdAt", "updatedAt")

@@ -40,8 +40,8 @@ MUTANTS: Final = (
         "I1-any-progress",
         "a batch is taken wherever Redis stands",
         (
-            f"{_RELAY}test_redis_restarts.py::test_redis_restarts[its last second-wal]",
-            f"{_RELAY}test_redis_restarts.py::test_redis_restarts[its last second-poll]",
+            f"{_RELAY}test_redis_restarts.py::test_redis_restarts[wal-its last second]",
+            f"{_RELAY}test_redis_restarts.py::test_redis_restarts[poll-its last second]",
         ),
     ),
     Mutant(

@@ -261,9 +261,9 @@ async def test_views_of_more_people_than_a_thousand_are_exact(
     chance = random.Random(1)
     views = [
         view(f"v{n}", user=f"many{chance.randrange(3000)}", at=HOUR - timedelta(hours=chance.randrange(400)))
-        for n in range(6000)
+        for n in range(5000)
     ]
-    await deliver(projection, views, 1500)
+    await deliver(projection, views, 250)
     for period in (Period.WEEK, Period.MONTH):
         for bucket in Bucket:
             grid = window(period, bucket, datetime.now(UTC))

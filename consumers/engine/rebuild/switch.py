@@ -14,7 +14,7 @@ view or the new one, both whole. Rolling back is the same exchange again.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -24,6 +24,7 @@ from consumers.engine.lease import Lease
 from consumers.engine.log import Log
 from consumers.engine.options import Options
 from consumers.engine.patience import Patience
+from consumers.engine.projection import StoreForgot
 from consumers.engine.rebuild.register import SQL, Rebuild, Register, State
 from consumers.engine.rebuild.shadow import Moved, Shadows, Sides
 from consumers.engine.rebuild.steps import OnStep
@@ -31,6 +32,9 @@ from runtime.errors import Retryable
 from runtime.postgres import fetch_rows
 
 log = structlog.get_logger(__name__)
+
+#: A former owner of the shadow has one batch under way at most, and a part of it may come late.
+_CATCH_UPS: Final = 5
 
 
 class Switch:
@@ -113,7 +117,16 @@ class Switch:
         log.info("view_switched", view=view, rebuild=rebuild.id)
 
     async def _catch_up(self, rebuild: Rebuild, generation: int) -> None:
-        """Apply to the shadow everything that is visible now."""
+        """Apply to the shadow all that is visible now; again, when a former owner's last batch came in between."""
+        for left in reversed(range(_CATCH_UPS)):
+            try:
+                await self._catch_up_once(rebuild, generation)
+                return
+            except StoreForgot as error:
+                if not left:
+                    raise Moved(f"{rebuild.shadow}: {error}") from error
+
+    async def _catch_up_once(self, rebuild: Rebuild, generation: int) -> None:
         projection = self._shadows.projection(rebuild.id)
         source = Log(self._register.pool, projection.topics)
         patience = Patience(rebuild.shadow, self._options, self._stop)

@@ -106,7 +106,7 @@ async def filled(http: Api, conn: psycopg.Connection) -> None:
         answer = await http.get("anna", "/posts/post0039/similar")
         return answer.headers["stunity-source"] == "pgvector"
 
-    await until(embedded, 40)
+    await until(embedded, 80)  # loading the model takes its time on a busy machine
     await until(served, 20)
 
 

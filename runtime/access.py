@@ -93,9 +93,8 @@ WITH my_classes AS (
 SELECT
     ARRAY(SELECT "blockedId" FROM user_blocks WHERE "blockerId" = %(viewer)s
           UNION SELECT "blockerId" FROM user_blocks WHERE "blockedId" = %(viewer)s) AS blocked,
-    ARRAY(SELECT u.id FROM users u
-           WHERE u."studentId" IN (SELECT id FROM class_students)
-              OR u."teacherId" IN (SELECT id FROM class_teachers)) AS classmates
+    ARRAY(SELECT u.id FROM class_students c JOIN users u ON u."studentId" = c.id
+          UNION SELECT u.id FROM class_teachers c JOIN users u ON u."teacherId" = c.id) AS classmates
 """
 
 

@@ -16,7 +16,7 @@ from fastapi import Depends, Request
 
 from runtime.access import Viewer
 from runtime.http import Problem
-from runtime.postgres import TRANSIENT, Pool
+from runtime.postgres import TRANSIENT, Pool, reading
 
 ISSUER: Final = "stunity-auth"
 AUDIENCE: Final = "stunity-api"
@@ -109,7 +109,7 @@ async def viewer(request: Request) -> Viewer:
 
 async def _current_user(pool: Pool, claims: dict[str, Any]) -> Viewer:
     try:
-        async with pool.connection() as conn:
+        async with reading(pool) as conn:
             row = await (await conn.execute(_USER_SQL, (claims["sub"],))).fetchone()
     except TRANSIENT as error:
         raise Problem(503, detail="The database cannot be reached right now.") from error

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -46,6 +47,18 @@ async def open_pool(url: str, *, max_size: int = 4, name: str | None = None) -> 
         yield pool
     finally:
         await pool.close()
+
+
+@asynccontextmanager
+async def reading(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection for statements that stand alone: a SELECT needs no BEGIN before and no COMMIT after it."""
+    async with pool.connection() as conn:
+        await conn.set_autocommit(True)
+        try:
+            yield conn
+        finally:  # a connection that was lost is thrown away by the pool as it is
+            if conn.info.transaction_status is TransactionStatus.IDLE:
+                await conn.set_autocommit(False)
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from typing import Final
 
 from consumers.engine.positions import Position
 from runtime.errors import Retryable
-from runtime.postgres import TRANSIENT, Connection, Pool
+from runtime.postgres import TRANSIENT, Connection, Pool, reading
 from schemas.snapshot import Snapshot
 
 #: For how long one look at the checkpoints answers for a read that does not wait.
@@ -161,7 +161,7 @@ class _Look:
 @asynccontextmanager
 async def _connection(pool: Pool) -> AsyncIterator[Connection]:
     try:
-        async with pool.connection() as conn:
+        async with reading(pool) as conn:
             yield conn
     except TRANSIENT as error:
         raise Retryable(f"PostgreSQL is away: {error}") from error

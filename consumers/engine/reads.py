@@ -21,7 +21,7 @@ from runtime.auth import viewer as current_viewer
 from runtime.breaker import Breakers
 from runtime.errors import Retryable
 from runtime.http import Problem
-from runtime.postgres import TRANSIENT, Connection, Pool
+from runtime.postgres import TRANSIENT, Connection, Pool, reading
 
 T = TypeVar("T")
 View = Callable[[], Awaitable[T]]
@@ -79,7 +79,7 @@ class Reader:
         """
         if self._scope is None:
             try:
-                async with self.pool.connection() as conn:
+                async with reading(self.pool) as conn:
                     self._scope = await load_scope(conn, self.viewer)
             except TRANSIENT as error:
                 raise Retryable(f"PostgreSQL is away: {error}") from error

@@ -36,7 +36,7 @@ from consumers.search.suggestions import suggestions
 from consumers.search.view import SearchView
 from runtime.errors import Retryable
 from runtime.http import Problem, Text
-from runtime.postgres import TRANSIENT, Connection
+from runtime.postgres import TRANSIENT, Connection, reading
 
 router = APIRouter(tags=["search"])
 
@@ -208,7 +208,7 @@ async def _memberships(reader: Reader) -> list[str]:
 @asynccontextmanager
 async def _postgres(reader: Reader) -> AsyncIterator[Connection]:
     try:
-        async with reader.pool.connection() as conn:
+        async with reading(reader.pool) as conn:
             yield conn
     except TRANSIENT as error:
         raise Retryable(f"PostgreSQL is away: {error}") from error

@@ -64,10 +64,11 @@ def leniently(text: str) -> list[list[Question]]:
     pieces = [Question({"q": " ".join(words), **_EXACT})] if khmer or words is telling else []
     misspelt = [Question({"q": " ".join(words), **_MISSPELT}), *_other_beginnings(words)]
     sounding = [*_sounding(text, subscripts=True)]
-    roughly = [*_sounding(text, subscripts=False)] if khmer else []
-    alike = [*sounding, *misspelt] if khmer else [*misspelt, *sounding]
     partly = [Question({"q": " ".join(words), **_DROPPING}), *_one_by_one(words), *_without_one(text)]
-    return [[*pieces, *joined, *alike, *roughly], partly]
+    if khmer:
+        roughly = _sounding(text, subscripts=False)
+        return [[*pieces, *joined], [*sounding, *misspelt, *roughly], partly]
+    return [[*pieces, *joined, misspelt[0]], [*misspelt[1:], *sounding], partly]
 
 
 def in_turn(answers: Iterable[Sequence[str]]) -> list[str]:

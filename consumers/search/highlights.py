@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, TypedDict
 
+from consumers.search.patterns import loose
 from consumers.search.schema import Kind
-from consumers.search.text import normalise, runs, told_apart
+from consumers.search.text import is_khmer, normalise, runs, terms, told_apart
 
 #: Texts of each kind of card that are looked through.
 FIELDS: Final[dict[Kind, tuple[str, ...]]] = {
@@ -26,10 +28,12 @@ _BEFORE: Final = 60
 _LENGTH: Final = 200
 _LEAST_INSIDE: Final = 4
 _ALIKE: Final = 0.75
+_MOST_LETTERS: Final = 2
 
 _UNIT: Final = re.compile(
     "(?P<khmer>[\u1780-\u17b3](?:\u17d2[\u1780-\u17b3]|[\u17b4-\u17d1\u17d3\u17dd])*)|[^\\W_\u1780-\u17d3\u17dd]+"
 )
+_TO_THE_END: Final = r"[^\W_\u1780-\u17d3\u17dd]*"
 _NOTHING: Final = re.compile(r"[\s\u200b-\u200f\u2060\ufeff]*")
 
 
@@ -49,23 +53,35 @@ class _Unit(NamedTuple):
 
 def highlighted(question: str, kind: Kind, cards: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The cards with `highlights`: for each field in which something was found, the parts around it."""
-    asked = _asked(question)
-    return [{**card, "highlights": _of_card(asked, card, FIELDS[kind])} for card in cards]
+    asked, pattern = _asked(question), _pattern(question)
+    return [{**card, "highlights": _of_card(asked, pattern, card, FIELDS[kind])} for card in cards]
 
 
 def _of_card(
-    asked: Sequence[tuple[str, ...]], card: Mapping[str, Any], fields: Sequence[str]
+    asked: Sequence[tuple[str, ...]],
+    pattern: re.Pattern[str] | None,
+    card: Mapping[str, Any],
+    fields: Sequence[str],
 ) -> dict[str, list[Part]]:
-    texts = {name: (text, _units(text)) for name in fields if (text := card.get(name))}
-    for near in (False, True):  # what merely resembles a word is shown only when the word itself is nowhere
-        found = {
-            name: _parts(text, spans)
-            for name, (text, units) in texts.items()
-            if (spans := _spans(asked, text, units, near=near))
-        }
-        if found:
-            return found
+    """Words as they are typed, in most texts; else as they are folded; else what resembles them."""
+    if pattern is None:
+        return {}
+    texts = {name: text for name in fields if (text := card.get(name))}
+    found = {name: [one.span() for one in pattern.finditer(text)] for name, text in texts.items()}
+    if any(found.values()):
+        return {name: _parts(texts[name], _merged(spans)) for name, spans in found.items() if spans}
+    units = {name: _units(text) for name, text in texts.items()}
+    for near in (False, True):
+        found = {name: _spans(asked, text, units[name], near=near) for name, text in texts.items()}
+        if any(found.values()):
+            return {name: _parts(texts[name], spans) for name, spans in found.items() if spans}
     return {}
+
+
+def _pattern(question: str) -> re.Pattern[str] | None:
+    """Any of the words, in either digits and with spaces inside Khmer; a Latin one to its end."""
+    words = [loose(term) + ("" if is_khmer(term) else _TO_THE_END) for term in terms(question)]
+    return re.compile("|".join(words), re.IGNORECASE) if words else None
 
 
 def _asked(question: str) -> list[tuple[str, ...]]:
@@ -83,11 +99,15 @@ def _units(text: str) -> list[_Unit]:
 
 def _every_unit(text: str) -> Iterator[_Unit]:
     for match in _UNIT.finditer(text):
-        khmer = match["khmer"] is not None
-        form = normalise(match[0])
-        yield _Unit(
-            "".join(told_apart(form)) if khmer else form.casefold(), khmer, match.start(), match.end()
-        )
+        start, end = match.span()
+        khmer = match.lastgroup is not None
+        yield _Unit(_form(match[0], khmer), khmer, start, end)
+
+
+@lru_cache(maxsize=65_536)
+def _form(unit: str, khmer: bool) -> str:
+    source = normalise(unit)
+    return "".join(told_apart(source)) if khmer else source.casefold()
 
 
 def _spans(
@@ -119,8 +139,18 @@ def _follows(word: tuple[str, ...], text: str, units: Sequence[_Unit]) -> bool:
 
 def _is(word: str, form: str, near: bool) -> bool:
     if near:
-        return len(word) >= _LEAST_INSIDE and SequenceMatcher(None, word, form).ratio() >= _ALIKE
+        return (
+            len(word) >= _LEAST_INSIDE and abs(len(word) - len(form)) <= _MOST_LETTERS and _alike(word, form)
+        )
     return form.startswith(word) or (len(word) >= _LEAST_INSIDE and word in form)
+
+
+@lru_cache(maxsize=65_536)
+def _alike(word: str, form: str) -> bool:
+    """Most words of a text share too few letters to be looked at closely, and all of them come again and again."""
+    if len(set(word) ^ set(form)) > 2 * _MOST_LETTERS:
+        return False
+    return SequenceMatcher(None, word, form).ratio() >= _ALIKE
 
 
 def _merged(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -9,6 +9,7 @@ requests is `checkpoint.py`; delivery, retries and dead letters are `consumers/e
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from time import monotonic
@@ -28,7 +29,8 @@ from schemas.envelope import Event
 
 VIEW: Final = "search"
 #: Rows read and documents written at a time.
-PORTION: Final = 500
+PORTION: Final = 200
+_SIDE_BY_SIDE: Final = 3
 _KIND_OF_TOPIC: Final[dict[str, Kind]] = {
     "post": "posts",
     "user": "users",
@@ -125,10 +127,20 @@ class SearchProjection:
         return refused
 
     async def _write(self, keys: Keys, generation: int) -> list[tuple[Kind, Refused]]:
+        """Write portions side by side: one is being read or mapped while Typesense takes another."""
+        limit = asyncio.Semaphore(_SIDE_BY_SIDE)
+
+        async def write(kind: Kind, portion: Sequence[str]) -> list[tuple[Kind, Refused]]:
+            async with limit:
+                return [(kind, one) for one in await self._write_portion(kind, portion, generation)]
+
+        writes = [write(kind, portion) for kind, wanted in keys.items() for portion in _portions(wanted)]
+        outcomes = await asyncio.gather(*writes, return_exceptions=True)  # none may run on behind a failure
         refused: list[tuple[Kind, Refused]] = []
-        for kind, wanted in keys.items():
-            for portion in _portions(wanted):
-                refused += [(kind, one) for one in await self._write_portion(kind, portion, generation)]
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+            refused += outcome
         return refused
 
     async def _write_portion(self, kind: Kind, keys: Sequence[str], generation: int) -> list[Refused]:

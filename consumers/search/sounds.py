@@ -9,11 +9,10 @@ nothing is spelled like the question; words as they are spelled are `text.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from consumers.search.text import clusters, normalise, runs
+from consumers.search.text import pieces
 
 #: Shorter words sound like too many others.
 _LEAST_LETTERS: Final = 4
@@ -53,9 +52,9 @@ def index_sounds(*texts: str) -> str:
 
 def query_sounds(text: str, *, subscripts: bool) -> list[list[str]]:
     """What to ask for: the chain of each word, every one of which has to be there; empty when too little is left."""
-    source = normalise(text)
-    chains = [[code] for word in _latin_words(source) if (code := _code(word))]
-    for run in _joined(source):
+    latin, stretches = _parted(text)
+    chains = [[code] for code in latin]
+    for run in stretches:
         letters = _with_subscripts(run) if subscripts else _without_subscripts(run)
         if triples := _triples("1" if subscripts else "2", letters):
             chains.append(triples)
@@ -63,10 +62,9 @@ def query_sounds(text: str, *, subscripts: bool) -> list[list[str]]:
 
 
 def _sounds(text: str) -> str:
-    source = normalise(text)
-    latin = dict.fromkeys(filter(None, map(_code, _latin_words(source))))
+    latin, stretches = _parted(text)
     khmer: list[str] = []
-    for run in _joined(source):
+    for run in stretches:
         khmer += _triples("1", _with_subscripts(run))
         khmer += _triples("2", _without_subscripts(run))
     return " ".join([*latin, *khmer])
@@ -78,36 +76,31 @@ def _short(text: str) -> str:
     return _sounds(text)
 
 
+def _parted(text: str) -> tuple[dict[str, None], list[list[str]]]:
+    """The sounds of the Latin words, and the clusters of each stretch of Khmer, whatever spaces are in it."""
+    latin: dict[str, None] = {}
+    stretches: list[list[str]] = []
+    for piece in pieces(text):
+        if isinstance(piece, str):
+            if code := _code(piece):
+                latin[code] = None
+        elif piece[1]:
+            stretches[-1] = stretches[-1] + piece[0]
+        else:
+            stretches.append(piece[0])
+    return latin, stretches
+
+
 @lru_cache(maxsize=65_536)
 def _code(word: str) -> str:
     if len(word) < _LEAST_LETTERS or not word.isascii() or not word.isalpha():
         return ""
-    code = word
+    code = word.casefold()
     for pattern, replacement in _LATIN:
         code = pattern.sub(replacement, code)
     begins = "a" if _INITIAL_VOWEL.match(code) else ""
     code = _DOUBLED.sub(r"\1", begins + _MUTE.sub("", code))
     return code if len(code) >= _LEAST_CODE else ""
-
-
-def _latin_words(source: str) -> Iterator[str]:
-    return (run.casefold() for run, khmer, _, _ in runs(source) if not khmer)
-
-
-def _joined(source: str) -> Iterator[list[str]]:
-    """The clusters of each stretch of Khmer, whatever spaces are in it."""
-    stretch: list[str] = []
-    end = 0
-    for run, khmer, start, stop in runs(source):
-        if not khmer or (stretch and not source[end:start].isspace()):
-            if stretch:
-                yield stretch
-            stretch = []
-        if khmer:
-            stretch = stretch + clusters(run)
-            end = stop
-    if stretch:
-        yield stretch
 
 
 @lru_cache(maxsize=16_384)

@@ -76,7 +76,27 @@ def normalise(text: str) -> str:
 def runs(text: str) -> Iterator[tuple[str, bool, int, int]]:
     """The words and Khmer runs of a normalised text: the run, whether it is Khmer, and where it stands."""
     for match in _RUN.finditer(text):
-        yield match.group(), match.group("khmer") is not None, match.start(), match.end()
+        start, end = match.span()
+        yield match[0], match.lastgroup is not None, start, end
+
+
+@lru_cache(maxsize=64)
+def pieces(text: str) -> tuple[str | tuple[list[str], bool], ...]:
+    """A text as it is indexed: words, and Khmer runs as their clusters and whether only space parts it from the last.
+
+    Kept for a moment, because a text is indexed by its words and by its sounds.
+    """
+    source = normalise(text)
+    found: list[str | tuple[list[str], bool]] = []
+    khmer_until = -1
+    for run, khmer, start, end in runs(source):
+        if not khmer:
+            found.append(run)
+            khmer_until = -1
+        elif parts := told_apart(run):
+            found.append((parts, khmer_until >= 0 and source[khmer_until:start].isspace()))
+            khmer_until = end
+    return tuple(found)
 
 
 def clusters(run: str) -> list[str]:
@@ -92,19 +112,17 @@ def index_words(text: str) -> str:
     """
     out: list[str] = []
     ends: list[str] = []
-    previous: tuple[str, int] | None = None
-    source = normalise(text)
-    for run, khmer, start, end in runs(source):
-        if khmer:
-            parts = told_apart(run)
-            if previous and parts and source[previous[1] : start].isspace():
-                out.append(previous[0] + parts[0])  # a space inside a Khmer compound separates nothing
-            out += _pairs(parts)
-            ends += parts[-1:]
-            previous = (parts[-1], end) if parts else None
-        else:
-            out += _latin(run)
-            previous = None
+    last = ""
+    for piece in pieces(text):
+        if isinstance(piece, str):
+            out += _latin(piece)
+            continue
+        parts, joined = piece
+        if joined:
+            out.append(last + parts[0])  # a space inside a Khmer compound separates nothing
+        out += _pairs(parts)
+        last = parts[-1]
+        ends.append(last)
     return " ".join([*out, *ends])
 
 

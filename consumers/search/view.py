@@ -104,9 +104,11 @@ class SearchView:
         clubs: Sequence[str] = (),
         filters: Sequence[str] = (),
     ) -> dict[Kind, list[str]]:
-        """What is nearly like the question; a second round trip, and a third when that has nothing either."""
-        alike, partly = asking.leniently(text)
-        for questions, merge in ((alike, asking.in_turn), (partly, asking.by_agreement)):
+        """What is nearly like the question: a round trip more for each group that has nothing, three at most."""
+        *alike, partly = asking.leniently(text)
+        for questions, merge in (*((one, asking.in_turn) for one in alike), (partly, asking.by_agreement)):
+            if not questions:
+                continue
             searches = [
                 self._search(kind, one, scope, clubs=clubs, filters=filters)
                 for kind in kinds

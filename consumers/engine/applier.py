@@ -187,7 +187,9 @@ class Applier:
             return [part]  # it does again: perhaps nothing is wrong with the event
         if not part:
             raise error  # no event to blame: a bug, for a supervisor to show
-        log.error("event_rejected", consumer=self._projection.name, event_id=part[0].id, exc_info=error)
+        log.error(
+            "event_rejected", consumer=self._projection.name, event_id=part[0].id, reason=_reason(error)
+        )
         await self._letters.settle(part, [Rejection(part[0], _reason(error), _trace(error))])
         return [[]] if is_last else []
 

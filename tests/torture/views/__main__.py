@@ -83,7 +83,7 @@ async def main() -> int:
     seed = random.SystemRandom().randrange(1 << 31) if arguments.seed is None else arguments.seed
     until = time.monotonic() + 60 * arguments.minutes
     with ExitStack() as stack:
-        ground = Ground(stack)
+        ground = await asyncio.to_thread(Ground, stack)  # migrations have a loop of their own
         while True:
             plan = Plan.of(seed, arguments.steps, rebuilds=True)
             if arguments.only:

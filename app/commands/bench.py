@@ -94,10 +94,14 @@ def _views_latency(rates: list[float], seconds: float, say: Callable[..., None])
 
 
 def analytics(
-    views: Annotated[int, typer.Option(min=50_000, help="Views over 90 days; a fifth are of one post.")] = 10_000_000,
+    views: Annotated[
+        int, typer.Option(min=50_000, help="Views over 90 days; a fifth are of one post.")
+    ] = 10_000_000,
     posts: Annotated[int, typer.Option(min=100, help="Posts.")] = 20_000,
     people: Annotated[int, typer.Option(min=100, help="People who look.")] = 50_000,
-    ingest: Annotated[int | None, typer.Option(help="How many of the views go through the projection.")] = None,
+    ingest: Annotated[
+        int | None, typer.Option(help="How many of the views go through the projection.")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=2, help="Reads of each kind.")] = 20,
     as_json: Json = False,
 ) -> None:

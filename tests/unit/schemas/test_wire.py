@@ -52,11 +52,7 @@ def test_every_entry_survives_the_wire(entry: Event | Marker | Gap | End, n: int
     assert number(fields) == n
 
 
-@given(
-    st.dictionaries(
-        st.sampled_from([b"n", b"m", b"d", b"h", b"c", b"u", b"e"]), st.binary()
-    )
-)
+@given(st.dictionaries(st.sampled_from([b"n", b"m", b"d", b"h", b"c", b"u", b"e"]), st.binary()))
 def test_garbage_is_an_event_error_and_nothing_else(fields: dict[bytes, bytes]) -> None:
     with pytest.raises(EventError):
         decode(fields | {b"c": b"nonsense"} if fields.get(b"c") == b"gap" else fields)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,6 +42,13 @@ def make(url: str, *, transactions: int, rows: int = 1, payload: int = 380) -> B
         conn.execute("SELECT pg_logical_emit_message(true, 'bench', 'end')")  # flushes what went before
         [(end,)] = conn.execute("SELECT (pg_current_wal_insert_lsn() - '0/0'::pg_lsn)::bigint").fetchall()
     return Backlog(transactions * rows, int(end))
+
+
+def calm_disk(url: str) -> None:
+    """Write out what earlier work has left in memory: whoever is measured next should not have to wait for that."""
+    with psycopg.connect(url, autocommit=True) as conn:
+        conn.execute("CHECKPOINT")
+    os.sync()
 
 
 def make_slot(url: str, name: str) -> None:

@@ -22,7 +22,7 @@ import redis
 from psycopg.conninfo import conninfo_to_dict
 
 from app.bench import debezium
-from app.bench.backlog import Backlog, drop_slots, make, make_slot
+from app.bench.backlog import Backlog, calm_disk, drop_slots, make, make_slot
 from app.bench.process import Drained, RelayProcess
 from app.bench.servers import Servers
 from app.stack import binaries
@@ -124,24 +124,31 @@ def _suite(on: Servers, mode: str, say: Callable[[str], None]) -> dict[str, Any]
 
 
 def _round(on: Servers, mode: str, shape: Shape, samples: Samples, *, yardsticks: tuple[str, ...]) -> None:
-    """The same backlog through the relay and through each yardstick."""
+    """The same backlog through the relay and through each yardstick; who comes first changes from round to round."""
     relay = RelayProcess(on, mode)
     relay.settle()  # its epoch and slot exist before the backlog does
     for reader in yardsticks:
         make_slot(on.database_url, f"bench_{reader}")
     backlog = _make(on, shape)
-    drained = relay.drain(backlog)
-    samples.drained.append(drained)
-    samples.add("relay", drained.events_per_s)
-    for reader in yardsticks:
-        samples.add(reader, _READERS[reader](on, backlog, shape))
+    readers = ("relay", *yardsticks)
+    first = len(samples.drained) % len(readers)
+    for reader in (*readers[first:], *readers[:first]):
+        calm_disk(on.database_url)
+        if reader == "relay":
+            drained = relay.drain(backlog)
+            samples.drained.append(drained)
+            samples.add("relay", drained.events_per_s)
+        else:
+            samples.add(reader, _READERS[reader](on, backlog, shape))
     drop_slots(on.database_url, "bench_")
 
 
 def _drain(on: Servers, mode: str, shape: Shape) -> Drained:
     relay = RelayProcess(on, mode)
     relay.settle()
-    return relay.drain(_make(on, shape))
+    backlog = _make(on, shape)
+    calm_disk(on.database_url)
+    return relay.drain(backlog)
 
 
 def _make(on: Servers, shape: Shape) -> Backlog:

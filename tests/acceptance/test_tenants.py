@@ -67,6 +67,9 @@ READS: Final[dict[str, list[Read]]] = {
     "/recommendations/quizzes": [("/recommendations/quizzes", {"limit": 50})],
     "/schools/{school_id}/online-count": [(f"/schools/{school}/online-count", {}) for school in SCHOOLS],
     "/schools/{school_id}/activity": [(f"/schools/{school}/activity", {}) for school in SCHOOLS],
+    "/schools/{school_id}/activity/heatmap": [(f"/schools/{one}/activity/heatmap", {}) for one in SCHOOLS],
+    "/analytics/insights": [("/analytics/insights", {})],
+    "/analytics/trending": [("/analytics/trending", {"limit": 50})],
 }
 Ask = Callable[..., httpx.Response]
 
@@ -152,7 +155,8 @@ def test_schools_tell_their_own(viewer: tenants.Person, ask: Ask) -> None:
         member = viewer.school == school
         assert ask(f"/schools/{school}/online-count").status_code == (200 if member else 403)
         staff = (member and viewer.role in tenants.STAFF) or viewer.role == "SUPER_ADMIN"
-        assert ask(f"/schools/{school}/activity").status_code == (200 if staff else 403)
+        for path in (f"/schools/{school}/activity", f"/schools/{school}/activity/heatmap"):
+            assert ask(path).status_code == (200 if staff else 403)
 
 
 def test_search_finds_all_that_the_viewer_may_see(source: str, viewer: tenants.Person, ask: Ask) -> None:

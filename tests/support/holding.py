@@ -29,9 +29,30 @@ class HoldingProxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
+        connection = asyncio.current_task()
+        assert connection is not None
+        self._tasks.add(connection)
         behind_reader, behind = await asyncio.open_connection("127.0.0.1", self._port)
         answering = asyncio.create_task(self._answer(behind_reader, writer))
-        self._tasks.add(answering)
+        try:
+            await self._forward(reader, behind, answering)
+        except asyncio.CancelledError:
+            pass  # the test is over; both ends are closed here, and not by the garbage collector
+        finally:
+            answering.cancel()
+            behind.close()
+            writer.close()
+            self._tasks.discard(connection)
+
+    async def close(self) -> None:
+        """End what is still open."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _forward(
+        self, reader: asyncio.StreamReader, behind: asyncio.StreamWriter, answering: asyncio.Task[None]
+    ) -> None:
         holding = False
         with suppress(ConnectionError):
             while chunk := await reader.read(_CHUNK):
@@ -43,9 +64,7 @@ class HoldingProxy:
                 behind.write(chunk)
                 await behind.drain()
         if holding:
-            await behind_reader_done(answering)
-        behind.close()
-        writer.close()
+            await asyncio.wait((answering,), timeout=2)  # the server's moment to answer what was held
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while chunk := await reader.read(_CHUNK):
@@ -54,11 +73,6 @@ class HoldingProxy:
             with suppress(ConnectionError):
                 writer.write(chunk)
                 await writer.drain()
-
-
-async def behind_reader_done(answering: asyncio.Task[None]) -> None:
-    """The server has had a moment to answer what was held."""
-    await asyncio.wait((answering,), timeout=2)
 
 
 @asynccontextmanager
@@ -71,3 +85,4 @@ async def holding_proxy(port: int) -> AsyncIterator[tuple[HoldingProxy, int]]:
     finally:
         proxy.release()
         server.close()
+        await proxy.close()

@@ -59,6 +59,7 @@ def disk_failed(client: redis.Redis) -> Iterator[None]:
 @contextmanager
 def busy(client: redis.Redis) -> Iterator[None]:
     """A script of somebody else that takes its time."""
+    threshold = str(client.config_get("busy-reply-threshold")["busy-reply-threshold"])
     client.config_set("busy-reply-threshold", 50)
 
     def hog() -> None:
@@ -75,6 +76,7 @@ def busy(client: redis.Redis) -> Iterator[None]:
     yield
     client.script_kill()
     thread.join(10)
+    client.config_set("busy-reply-threshold", threshold)  # the server is shared with other tests
 
 
 def _is_busy(client: redis.Redis) -> bool:

@@ -27,6 +27,7 @@ _STATE: Final = frozenset({"post.created", "post.updated"})
 _DELETED: Final = "post.deleted"
 _ENGAGEMENT: Final = frozenset({"like.created", "comment.created"})
 _FOLLOW: Final = "follow.created"
+_TOLD: Final = _STATE | _ENGAGEMENT | {_DELETED, _FOLLOW}
 
 _POSTS_SQL: Final = (
     (Path(__file__).parents[1] / "sql" / "happenings.sql")
@@ -41,6 +42,11 @@ class Posts:
 
     own: frozenset[str]
     near: frozenset[str]
+
+
+def may_be_told(event: Event) -> bool:
+    """Whether this kind of event is told to anybody: counters, say, change all the time, and are not."""
+    return _name(event) in _TOLD
 
 
 async def look_up(conn: Connection, scope: Scope, events: Iterable[Event]) -> Posts:

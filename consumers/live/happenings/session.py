@@ -63,15 +63,16 @@ class Session:
         read = 0
         async for batch in self._tail.between(last, start):
             read += len(batch.events)
-            async for event in self._tell(batch if read <= MOST_EVENTS else Batch([], start)):
-                yield event
             if read > MOST_EVENTS:
+                yield _said("reset", start)
                 return
+            async for event in self._tell(batch):
+                yield event
 
     async def _tell(self, batch: Batch) -> AsyncIterator[ServerSentEvent]:
+        if batch.reset and batch.place is not None:
+            yield _said("reset", batch.place)
         if not batch.events:
-            if batch.place is not None:
-                yield _said("reset", batch.place)
             return
         scope, posts = await self._look_up(batch)
         chosen = []

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from consumers.engine.log import Log
+from consumers.live.happenings.audience import may_be_told
 from consumers.live.happenings.place import Place
 from runtime.errors import Retryable
 from runtime.postgres import Pool
@@ -34,10 +35,12 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events in the log's order; `place` when nothing more belongs before it. A place without events: too many."""
+    """Events that somebody may be told, in the log's order; `place` when nothing more belongs before it."""
 
     events: list[Event]
     place: Place | None
+    #: There were too many to tell them one by one.
+    reset: bool = False
 
 
 Queue = asyncio.Queue[Batch | None]
@@ -79,8 +82,8 @@ class Tail:
         Raises:
             Retryable: PostgreSQL is away.
         """
-        head = await self._log.head()
-        return place.epoch <= head.epoch and head.can_serve(place.taken_at_ms)
+        ours = place.epoch <= (await self._log.head()).epoch
+        return ours and await self._log.reaches(place.snapshot, place.epoch, place.taken_at_ms)
 
     async def between(self, since: Place, upto: Place) -> AsyncIterator[Batch]:
         """What became visible from one place to another, in pages.
@@ -91,10 +94,10 @@ class Tail:
         after = 0
         while True:
             page = await self._log.page(since.snapshot, since.epoch, str(upto.snapshot), after, PAGE)
-            if len(page) < PAGE:
-                yield Batch(page, upto)
+            more = len(page) == PAGE
+            yield Batch([event for event in page if may_be_told(event)], None if more else upto)
+            if not more:
                 return
-            yield Batch(page, None)
             after = page[-1].id
 
     async def _run(self) -> None:
@@ -117,7 +120,7 @@ class Tail:
             batches.append(batch)
             events += len(batch.events)
             if events > MOST_EVENTS:
-                batches = [Batch([], now)]
+                batches = [Batch([], now, reset=True)]
                 break
         self._place = now
         if events:

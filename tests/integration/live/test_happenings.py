@@ -13,6 +13,7 @@ import psycopg
 import pytest
 import uvicorn
 
+from consumers.live.happenings import tail
 from runtime.postgres import Pool
 from tests.integration.live.conftest import make_app, signed_in
 from tests.support.wait import until
@@ -139,8 +140,37 @@ async def test_a_client_that_comes_back_gets_what_it_missed(
         assert await bo.until_place() == [("post.created", "late"), ("post.created", "p2")]
 
 
+async def test_who_has_missed_nothing_goes_on_where_they_were(
+    url: str, people: psycopg.Connection[Any]
+) -> None:
+    async with listening(url, "bo") as bo:
+        post(people, "p1", "ada", "SCHOOL", "s1")
+        await bo.until_place()
+        place = bo.place
+    async with listening(url, "bo", place) as bo:
+        post(people, "p2", "ada", "SCHOOL", "s1")
+        name, data = await bo.next()
+        assert (name, data["subject"]) == ("post.created.v1", "p2")
+
+
+async def test_an_import_is_told_as_one_word(
+    url: str, people: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "MOST_EVENTS", 3)
+    async with listening(url, "bo") as bo:
+        with people.transaction():
+            for number in range(5):
+                post(people, f"p{number}", "ada", "SCHOOL", "s1")
+        assert (await bo.next())[0] == "reset"
+
+
 @pytest.mark.parametrize("place", ["99.1.10:10:", "0.1.10:10:"], ids=["another life", "long ago"])
-async def test_a_place_that_the_log_cannot_serve_is_answered_with_reset(url: str, place: str) -> None:
+async def test_a_place_that_the_log_cannot_serve_is_answered_with_reset(
+    url: str, people: psycopg.Connection[Any], place: str
+) -> None:
+    people.execute(
+        "INSERT INTO outbox.retired_days (day, max_id, max_xid) VALUES ('2026-01-01', 1000000, '11')"
+    )
     async with listening(url, "bo", place) as bo:
         assert (await bo.next())[0] == "reset"
         assert bo.place != place

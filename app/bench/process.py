@@ -67,7 +67,7 @@ class RelayProcess:
         with self.running() as process:
             self._wait(lambda: self.published() > before, process, pause=0.002)
             first, started = self.published(), time.perf_counter()
-            self._wait(lambda: self.published() >= target, process, pause=0.01)
+            self._wait(lambda: self.published() >= target, process)
             seconds = time.perf_counter() - started
             time.sleep(_SETTLING_SECONDS)
             return Drained(

@@ -22,10 +22,11 @@ class RelaySettings:
     partitions: int = 1
     topics: tuple[str, ...] = TOPICS
     publication: str = "stunity_outbox"
-    # A batch is one call of the script: large enough to be cheap, small enough not to hold Redis up for long.
-    batch_events: int = 4000
-    batch_bytes: int = 4 << 20
-    queue_batches: int = 2
+    # A batch is one call of the script: large enough to be cheap, small enough not to hold Redis up for long, and to
+    # stay in the processor's cache on its way: with 4,000 events a call takes half as long again per event.
+    batch_events: int = 1000
+    batch_bytes: int = 1 << 20
+    queue_batches: int = 8
     # How long a small batch may wait for company; 0 sends as soon as Redis has answered the one before.
     linger: float = 0.0
     marker_interval: float = 0.05

@@ -105,6 +105,10 @@ class AnalyticsShadows:
     async def accompany(self, number: int, stop: asyncio.Event) -> None:
         """Nothing."""
 
+    async def finish_off(self, number: int) -> bool:
+        """Nothing."""
+        return False
+
     async def counts(self, number: int) -> Mapping[str, int]:
         """Facts by table."""
         async with _transaction(self._pool) as conn:

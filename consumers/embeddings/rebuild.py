@@ -38,6 +38,8 @@ _PEOPLE: Final = 200
 _EXCHANGES: Final = 25
 _PAUSE: Final = 0.1
 _LOOK_SECONDS: Final = 0.3
+#: Texts that are written shortly before another model takes over hold the exchange up for so long at most.
+_LAST_TEXTS_SECONDS: Final = 10.0
 
 
 class EmbeddingShadows:
@@ -122,6 +124,16 @@ class EmbeddingShadows:
                 if await self._waiting(number):
                     await job.run()
                 await asyncio.wait((asyncio.create_task(stop.wait()),), timeout=_LOOK_SECONDS)
+
+    async def finish_off(self, number: int) -> bool:
+        """For another model: embed what waits, so that nothing is missing that the set of before has."""
+        if not await self._is_another_model() or not await self._waiting(number):
+            return False
+        stop = asyncio.Event()
+        asyncio.get_running_loop().call_later(_LAST_TEXTS_SECONDS, stop.set)
+        async with self._open_backend() as backend:
+            await EmbedJob(TextQueue(self._pool, self._model, number), backend, stop).run()
+        return not stop.is_set()
 
     async def counts(self, number: int) -> Mapping[str, int]:
         """Things that have their vector."""

@@ -87,6 +87,10 @@ class FeedShadows:
     async def accompany(self, number: int, stop: asyncio.Event) -> None:
         """Nothing."""
 
+    async def finish_off(self, number: int) -> bool:
+        """Nothing."""
+        return False
+
     async def counts(self, number: int) -> Mapping[str, int]:
         """The pool of everybody's posts."""
         return {"public posts": await self._lives.size(number, schema.PUBLIC_POOL)}

@@ -103,6 +103,10 @@ class SearchShadows:
     async def accompany(self, number: int, stop: asyncio.Event) -> None:
         """Nothing."""
 
+    async def finish_off(self, number: int) -> bool:
+        """Nothing."""
+        return False
+
     async def counts(self, number: int) -> Mapping[str, int]:
         """Documents by kind."""
         suffix = index_of(await self._store.aliases(), self._prefix, number)

@@ -81,6 +81,12 @@ class Shadows(Protocol):
     async def accompany(self, number: int, stop: asyncio.Event) -> None:
         """What else has to go on while the shadow is followed, until `stop`; nothing for most views."""
 
+    async def finish_off(self, number: int) -> bool:
+        """Before the exchange: do at once, for a few seconds at most, what is still to be done beside.
+
+        True when there was something: more may have been written meanwhile.
+        """
+
     async def counts(self, number: int) -> Mapping[str, int]:
         """How many things of each kind the shadow holds."""
 

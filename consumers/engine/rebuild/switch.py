@@ -33,7 +33,8 @@ from runtime.postgres import fetch_rows
 
 log = structlog.get_logger(__name__)
 
-#: A former owner of the shadow has one batch under way at most, and a part of it may come late.
+#: A former owner of the shadow has one batch under way at most, and a part of it may come late. As often for texts that
+#: are written while others are being embedded.
 _CATCH_UPS: Final = 5
 
 
@@ -65,10 +66,7 @@ class Switch:
         ours = Lease(pool, rebuild.shadow, ttl=self._options.lease)
         theirs = Lease(pool, self._shadows.view, ttl=self._options.lease)
         try:
-            await ours.seize()
-            await self._catch_up(
-                rebuild, ours.generation
-            )  # the long part, while the view is still kept by its owner
+            await self._come_near(rebuild, ours)  # the long part, while the view is still kept by its owner
             async with asyncio.timeout(self._options.lease * 0.7):
                 await ours.seize()
                 await theirs.seize()
@@ -97,6 +95,14 @@ class Switch:
         await self._shadows.exchange(rebuild.id, noted)
         await self._settle(rebuild, noted.serving, rebuild.sides["life"])
         return True
+
+    async def _come_near(self, rebuild: Rebuild, ours: Lease) -> None:
+        """Catch up; what that leaves to be done beside is done too, and what was written meanwhile comes next."""
+        for _ in range(_CATCH_UPS):
+            await ours.seize()
+            await self._catch_up(rebuild, ours.generation)
+            if not await self._shadows.finish_off(rebuild.id):
+                return
 
     async def _exchange(self, rebuild: Rebuild, ours: int, theirs: int) -> None:
         view = self._shadows.view

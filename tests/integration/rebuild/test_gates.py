@@ -25,12 +25,14 @@ def rows(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
     return conn.execute("SELECT state FROM engine.rebuilds ORDER BY id").fetchall()
 
 
-async def given_up(search: World, conn: psycopg.Connection, settings: Settings, why: str) -> None:
+async def given_up(
+    search: World, conn: psycopg.Connection, settings: Settings, why: str, *, seconds: float
+) -> None:
     """The rebuild ends with this reason; the view is what it was, and nothing is left."""
     await until(lambda: serves_on(conn, "search"), 20)
     before = collections(settings)
     with pytest.raises(GaveUp, match=why):
-        await (await search.rebuilding(gate_seconds=3.0)).rebuild("truth")
+        await (await search.rebuilding(gate_seconds=seconds)).rebuild("truth")
     assert rows(conn) == [("dropping",)]
     assert serves_on(conn, "search")
     await search.sweep()
@@ -48,7 +50,7 @@ async def test_one_wrong_document(
 
     monkeypatch.setattr(bulk, "document", wrong)
     async with world("search") as search, search.consumed():
-        await given_up(search, network.conn, settings, r"verify: 1 stale \(posts/post0150\)")
+        await given_up(search, network.conn, settings, r"verify: 1 stale \(posts/post0150\)", seconds=60)
 
 
 async def test_documents_that_are_not_there(
@@ -59,7 +61,7 @@ async def test_documents_that_are_not_there(
 
     monkeypatch.setattr(bulk, "document", forgetful)
     async with world("search") as search, search.consumed():
-        await given_up(search, network.conn, settings, "counts: 251 posts, 300 expected")
+        await given_up(search, network.conn, settings, "counts: 251 posts, 300 expected", seconds=6)
 
 
 @pytest.mark.usefixtures("network")

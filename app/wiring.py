@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Final
 
 import psycopg
 
@@ -14,7 +15,7 @@ from app.environment import load_settings
 from outbox import capture
 from producers import truth
 from runtime import migrations, postgres
-from runtime.settings import Settings
+from runtime.settings import Profile, Settings
 from schemas.archive import Archive
 
 __all__ = ["load_settings", "migrate", "migration_folders"]
@@ -34,6 +35,10 @@ _MIGRATION_AREAS = (
     "app/erasure",
 )
 
+#: What the log of a small school may take of a database of 500 MB.
+_ECONOMY_LOG_BYTES: Final = 64 << 20
+_CAP: Final = "UPDATE outbox.settings SET value = %s WHERE name = 'retention_bytes' AND value = '0'"
+
 
 def archive(settings: Settings) -> Archive | None:
     """Where retired days of facts go, if anywhere."""
@@ -45,8 +50,10 @@ def migration_folders() -> list[Path]:
     return [folder for area in _MIGRATION_AREAS if (folder := _ROOT / area / "migrations").is_dir()]
 
 
-def migrate(url: str) -> None:
+def migrate(url: str, profile: Profile = Profile.DEFAULT) -> None:
     """Bring every schema of ours to its newest version. Idempotent; concurrent callers wait for each other.
+
+    `economy` caps the log, unless somebody has chosen a cap already.
 
     On a database that has none of the upstream tables a development copy of them is made as well, and captured.
     Upstream's own tables wait for the operator's `stunity capture install`.
@@ -55,6 +62,8 @@ def migrate(url: str) -> None:
     truth.ensure(url)
     with psycopg.connect(url, prepare_threshold=None, connect_timeout=10) as conn:
         ours = truth.is_copy(conn)
+        if profile is Profile.ECONOMY:
+            conn.execute(_CAP, (str(_ECONOMY_LOG_BYTES),))
     if ours:
         asyncio.run(_install_capture(url))
 

@@ -33,6 +33,8 @@ class Upkeep:
     put_off: list[date] = field(default_factory=list)
     held: list[date] = field(default_factory=list)
     forced: list[date] = field(default_factory=list)
+    #: Rows of today that went because the log may not be larger.
+    pruned: int = 0
 
     def __str__(self) -> str:
         parts = {
@@ -43,7 +45,8 @@ class Upkeep:
             "held": self.held,
             "forced": self.forced,
         }
-        told = (f"{name} {' '.join(map(str, days))}" for name, days in parts.items() if days)
+        told = [f"{name} {' '.join(map(str, days))}" for name, days in parts.items() if days]
+        told += [f"{self.pruned} rows of today pruned"] if self.pruned else []
         return ", ".join(told) or "nothing to do"
 
 

@@ -1,5 +1,8 @@
 """When a day leaves the log: old enough, its facts archived, and needed by nobody; past a limit in any case, loudly.
 
+A log that may only be so large (`retention_bytes`) lets days go before they are old, and of a day that is too large by
+itself the rows that everybody has seen; unless facts are archived, which is done by whole days.
+
 A consumer that was off for longer finds everything when it comes back, unless it was off for longer than the limit;
 then it fills itself from the truth (`outbox.log_reaches` tells it). Who needs the log is told by the caller
 (`app/retention.py`); files are `archiving.py`. The same short locks as in `partitions.py`.
@@ -56,6 +59,7 @@ async def retire(
     """
     upkeep = Upkeep()
     async with conn.transaction():
+        needs = [*needs, *(Need(*row) for row in await fetch_rows(conn, SQL["own_needs"]))]
         expired = [_Expired(*row) for row in await fetch_rows(conn, SQL["expired"])]
     for one in expired:
         await _retire_day(conn, one, needs, archive, upkeep, attempts)
@@ -66,6 +70,8 @@ async def retire(
             upkeep.archived.append(day)
         dropped = await attempt(conn, "drop_detached", day, attempts=attempts)
         (upkeep.put_off if dropped is None else upkeep.dropped).append(day)
+    if archive is None:
+        upkeep.pruned = await _prune_today(conn, needs)
     return upkeep
 
 
@@ -142,6 +148,19 @@ async def _prune_net(
                 "SELECT outbox.prune_net(%s, %s, %s::text::xid8, %s, %s)",
                 (day, max_id, max_xid, list(needed_by), _PRUNED_AT_ONCE),
             )
+
+
+async def _prune_today(conn: Connection, needs: Sequence[Need]) -> int:
+    """What autovacuum then gives back to the disk, or to the events that follow."""
+    params = {"epochs": [need.epoch for need in needs], "snapshots": [need.snapshot for need in needs]}
+    async with conn.transaction():
+        [(seen,)] = await fetch_rows(conn, SQL["seen_by_all"], params)
+    total, gone = 0, _PRUNED_AT_ONCE
+    while seen is not None and gone >= _PRUNED_AT_ONCE:
+        async with conn.transaction():
+            [(gone,)] = await fetch_rows(conn, SQL["prune_today"], {"seen": seen, "batch": _PRUNED_AT_ONCE})
+        total += gone
+    return total
 
 
 async def _has_file(conn: Connection, day: date) -> bool:

@@ -20,6 +20,20 @@ SELECT n.name
                             n.epoch, n.taken_at)
  ORDER BY n.name
 
+-- name: own_needs
+-- The log's own readers.
+SELECT name, epoch, snapshot, taken_at FROM outbox.own_needs()
+
+-- name: seen_by_all
+-- Below this xid everybody has seen everything; null when somebody's snapshot is of another life of the database.
+SELECT CASE WHEN bool_and(outbox.settled_below(n.epoch) = outbox.settled_below(outbox.current_epoch())) IS NOT FALSE
+            THEN coalesce(min(pg_snapshot_xmin(n.snapshot::pg_snapshot)), pg_snapshot_xmin(pg_current_snapshot())) END::text
+  FROM unnest(%(epochs)s::int[], %(snapshots)s::text[]) AS n(epoch, snapshot)
+
+-- name: prune_today
+-- How many rows went.
+SELECT outbox.prune_today(%(seen)s::text::xid8, %(batch)s)
+
 -- name: hold
 -- For operators.
 INSERT INTO outbox.held_days (day, needed_by) VALUES (%(day)s, %(needed_by)s)

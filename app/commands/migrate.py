@@ -13,5 +13,6 @@ def register(app: typer.Typer) -> None:
     @app.command()
     def migrate() -> None:
         """Create or update every schema of ours. Idempotent; safe to run from several places at once."""
-        wiring.migrate(wiring.load_settings().database_url)
+        settings = wiring.load_settings()
+        wiring.migrate(settings.database_url, settings.stunity_profile)
         typer.echo("schemas are up to date")

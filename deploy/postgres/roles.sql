@@ -97,7 +97,8 @@ GRANT EXECUTE ON FUNCTION outbox.add_partition, outbox.touched_keys TO stunity_s
 -- Retention: by the scheduler, or by the worker where facts are archived.
 GRANT EXECUTE ON FUNCTION outbox.expired_days, outbox.expired_net_days, outbox.day_extent, outbox.unseen_of_day,
     outbox.retention, outbox.retire_day, outbox.prune_net, outbox.detached_days, outbox.detached_events,
-    outbox.drop_detached TO stunity_scheduler, stunity_consumer;
+    outbox.drop_detached, outbox.log_cap, outbox.day_sizes, outbox.own_needs, outbox.prune_today
+    TO stunity_scheduler, stunity_consumer;
 GRANT EXECUTE ON FUNCTION outbox.log_reaches, outbox.log_days TO stunity_consumer, stunity_api;
 
 GRANT SELECT ON outbox.events, outbox.epochs, outbox.fills, outbox.sources, outbox.settings, outbox.capture_gaps,

@@ -1,14 +1,14 @@
 -- The log and the truth, through the functions that outbox/ offers.
 
 -- name: head
--- One statement, so that epoch and snapshot belong together.
+-- One statement, so that epoch and snapshot belong together. Of today some rows may have left: `reaches` knows which.
 SELECT outbox.current_epoch(),
        coalesce((SELECT e.partitions FROM outbox.epochs e ORDER BY e.epoch DESC LIMIT 1), 1),
        pg_current_snapshot()::text,
        (extract(epoch FROM clock_timestamp()) * 1000)::bigint,
        coalesce((SELECT max(f.id) FROM outbox.fills f), 0),
        coalesce((SELECT extract(epoch FROM (max(r.day) + 1)::timestamp AT TIME ZONE 'UTC') * 1000
-                   FROM outbox.retired_days r), 0)::bigint
+                   FROM outbox.retired_days r WHERE r.day < (now() AT TIME ZONE 'UTC')::date), 0)::bigint
 
 -- name: reaches
 -- Whether nothing that a snapshot does not see has left the log.

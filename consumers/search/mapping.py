@@ -26,7 +26,8 @@ _MARKUP: Final = re.compile(r"</?[a-zA-Z][^<>\n]{0,200}>|https?://(?:www\.)?")
 
 def plain(markdown: str) -> str:
     """A text without what only says how it looks: link targets, HTML tags, the front of addresses."""
-    return _MARKUP.sub(" ", _LINK.sub(r" \1 ", markdown))
+    text = _LINK.sub(r" \1 ", markdown) if "](" in markdown else markdown
+    return _MARKUP.sub(" ", text) if "<" in text or "://" in text else text
 
 
 def document(kind: Kind, row: Row) -> Document | None:

@@ -9,15 +9,18 @@ nothing is spelled like the question; words as they are spelled are `text.py`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+from consumers.search.remembered import Remembered
 from consumers.search.text import pieces
 
 #: Shorter words sound like too many others.
 _LEAST_LETTERS: Final = 4
 _LEAST_CODE: Final = 2
 _SHORT: Final = 120
+_TRIPLE: Final = 3
 
 _LATIN: Final = (
     (re.compile(r"^(?:kn|gn|pn)"), "n"),
@@ -57,7 +60,7 @@ def query_sounds(text: str, *, subscripts: bool) -> list[list[str]]:
     for run in stretches:
         letters = _with_subscripts(run) if subscripts else _without_subscripts(run)
         if triples := _triples("1" if subscripts else "2", letters):
-            chains.append(triples)
+            chains.append(triples.split())
     return chains
 
 
@@ -65,9 +68,8 @@ def _sounds(text: str) -> str:
     latin, stretches = _parted(text)
     khmer: list[str] = []
     for run in stretches:
-        khmer += _triples("1", _with_subscripts(run))
-        khmer += _triples("2", _without_subscripts(run))
-    return " ".join([*latin, *khmer])
+        khmer += (_triples("1", _with_subscripts(run)), _triples("2", _without_subscripts(run)))
+    return " ".join(filter(None, [*latin, *khmer]))
 
 
 @lru_cache(maxsize=16_384)
@@ -76,22 +78,18 @@ def _short(text: str) -> str:
     return _sounds(text)
 
 
-def _parted(text: str) -> tuple[dict[str, None], list[list[str]]]:
+def _parted(text: str) -> tuple[Iterable[str], list[list[str]]]:
     """The sounds of the Latin words, and the clusters of each stretch of Khmer, whatever spaces are in it."""
-    latin: dict[str, None] = {}
+    latin: list[str] = []
     stretches: list[list[str]] = []
     for piece in pieces(text):
-        if isinstance(piece, str):
-            if code := _code(piece):
-                latin[code] = None
-        elif piece[1]:
-            stretches[-1] = stretches[-1] + piece[0]
+        if isinstance(piece, list):
+            latin += map(_CODES.__getitem__, piece)
         else:
-            stretches.append(piece[0])
-    return latin, stretches
+            stretches.append(piece.parts)
+    return filter(None, dict.fromkeys(latin)), stretches
 
 
-@lru_cache(maxsize=65_536)
 def _code(word: str) -> str:
     if len(word) < _LEAST_LETTERS or not word.isascii() or not word.isalpha():
         return ""
@@ -103,19 +101,25 @@ def _code(word: str) -> str:
     return code if len(code) >= _LEAST_CODE else ""
 
 
-@lru_cache(maxsize=16_384)
 def _consonants(cluster: str) -> str:
     letters = "".join(_LETTER.get(char, "") for char in cluster)
     return f"{letters}m" if _NASAL in cluster else letters
 
 
 def _with_subscripts(parts: list[str]) -> str:
-    return _DOUBLED.sub(r"\1", "".join(map(_consonants, parts)))
+    return _DOUBLED.sub(r"\1", "".join(map(_CONSONANTS.__getitem__, parts)))
 
 
 def _without_subscripts(parts: list[str]) -> str:
-    return "".join(_LETTER.get(part[0], "") for part in parts)
+    return "".join(map(_FIRST.__getitem__, parts))
 
 
-def _triples(mark: str, letters: str) -> list[str]:
-    return [f"{mark}{letters[at : at + 3]}" for at in range(len(letters) - 2)]
+def _triples(mark: str, letters: str) -> str:
+    if len(letters) < _TRIPLE:
+        return ""
+    return mark + f" {mark}".join([letters[at : at + _TRIPLE] for at in range(len(letters) - _TRIPLE + 1)])
+
+
+_CODES: Final = Remembered(_code)
+_CONSONANTS: Final = Remembered(_consonants)
+_FIRST: Final = Remembered(lambda cluster: _LETTER.get(cluster[0], ""))

@@ -15,7 +15,10 @@ import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
-from typing import Final
+from operator import add
+from typing import Final, NamedTuple
+
+from consumers.search.remembered import Remembered
 
 #: A word longer than this is no word: somebody pasted a key or a picture.
 MAX_WORD: Final = 40
@@ -23,14 +26,20 @@ MAX_WORD: Final = 40
 MAX_QUERY_WORDS: Final = 16
 
 _KHMER: Final = "\u1780-\u17d3\u17dd"
-_CLUSTER: Final = re.compile(r"[\u1780-\u17b3](?:\u17d2[\u1780-\u17b3]|[\u17b6-\u17d1\u17d3\u17dd])*")
+_CLUSTER: Final = re.compile(
+    r"[\u1780-\u17b3][\u17b6-\u17d1\u17d3\u17dd]*(?:\u17d2[\u1780-\u17b3][\u17b6-\u17d1\u17d3\u17dd]*)*"
+)
 _MARKS: Final = "".join(
-    re.escape(char) for char in map(chr, range(0x300, 0x10000)) if unicodedata.category(char) in {"Mn", "Mc"}
+    re.escape(char)
+    for char in map(chr, range(0x300, 0x10000))
+    if unicodedata.category(char) in {"Mn", "Mc"} and not re.match(f"[{_KHMER}]", char)
 )
+_WORD: Final = rf"[^\W_{_KHMER}]+(?:[{_MARKS}]+[^\W_{_KHMER}]*)*"
 #: Either a run of Khmer or a word of any other script; everything else separates.
-_RUN: Final = re.compile(
-    rf"(?P<khmer>[{_KHMER}]+)|[^\W_{_KHMER}](?:[^\W_{_KHMER}]|(?![{_KHMER}])[{_MARKS}])*"
-)
+_RUN: Final = re.compile(rf"(?P<khmer>[{_KHMER}]+)|{_WORD}")
+_WORDS: Final = re.compile(_WORD)
+#: Khmer, with runs that only space parts taken together.
+_STRETCH: Final = re.compile(rf"([{_KHMER}]+(?:\s+[{_KHMER}]+)*)")
 _CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 _SILENT: Final = (
@@ -52,6 +61,10 @@ _FOLDED: Final[dict[int, str]] = {
     0x17A3: "\u17a2",
     0x17A4: "\u17a2\u17b6",
 }
+#: A set of characters is fast up to U+FFFF; what lies behind is looked up one by one.
+_FOLDED_CHAR: Final = re.compile(
+    f"[{''.join(chr(code) for code in _FOLDED if code < 0x10000)}\U00010000-\U0001ffff]"
+)
 #: Subscript DA and TA look alike and are typed for each other.
 _SUBSCRIPT: Final = re.compile(r"\u17d2[\u1780-\u17b3]")
 #: Written or left out as people like: `ទូរសព្ទ`, `ទូរស័ព្ទ`.
@@ -70,7 +83,11 @@ def normalise(text: str) -> str:
         text = _SIGNED.sub(lambda match: match[1] + _SIGNS[match[2]], text)
     if text.isascii():
         return text
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFKD", text).translate(_FOLDED))
+    return unicodedata.normalize("NFC", _FOLDED_CHAR.sub(_fold_char, unicodedata.normalize("NFKD", text)))
+
+
+def _fold_char(match: re.Match[str]) -> str:
+    return _FOLDED.get(ord(match[0]), match[0])
 
 
 def runs(text: str) -> Iterator[tuple[str, bool, int, int]]:
@@ -80,23 +97,41 @@ def runs(text: str) -> Iterator[tuple[str, bool, int, int]]:
         yield match[0], match.lastgroup is not None, start, end
 
 
+class Stretch(NamedTuple):
+    """The clusters of Khmer runs between which there is nothing but space, and those that end a run."""
+
+    parts: list[str]
+    ends: list[str]
+
+
 @lru_cache(maxsize=64)
-def pieces(text: str) -> tuple[str | tuple[list[str], bool], ...]:
-    """A text as it is indexed: words, and Khmer runs as their clusters and whether only space parts it from the last.
+def pieces(text: str) -> tuple[list[str] | Stretch, ...]:
+    """A text as it is indexed: the words before, between and behind its stretches of Khmer.
 
     Kept for a moment, because a text is indexed by its words and by its sounds.
     """
-    source = normalise(text)
-    found: list[str | tuple[list[str], bool]] = []
-    khmer_until = -1
-    for run, khmer, start, end in runs(source):
-        if not khmer:
-            found.append(run)
-            khmer_until = -1
-        elif parts := told_apart(run):
-            found.append((parts, khmer_until >= 0 and source[khmer_until:start].isspace()))
-            khmer_until = end
+    found: list[list[str] | Stretch] = []
+    for number, piece in enumerate(_STRETCH.split(normalise(text))):
+        if number % 2:
+            found += _stretches(piece)
+        elif words := _WORDS.findall(piece):
+            found.append(words)
     return tuple(found)
+
+
+def _stretches(piece: str) -> Iterator[Stretch]:
+    """One as a rule; signs without a letter part what is around them."""
+    parts: list[str] = []
+    ends: list[str] = []
+    for run in piece.split():
+        if found := told_apart(run):
+            parts += found
+            ends.append(found[-1])
+        elif parts:
+            yield Stretch(parts, ends)
+            parts, ends = [], []
+    if parts:
+        yield Stretch(parts, ends)
 
 
 def clusters(run: str) -> list[str]:
@@ -112,17 +147,12 @@ def index_words(text: str) -> str:
     """
     out: list[str] = []
     ends: list[str] = []
-    last = ""
     for piece in pieces(text):
-        if isinstance(piece, str):
-            out += _latin(piece)
-            continue
-        parts, joined = piece
-        if joined:
-            out.append(last + parts[0])  # a space inside a Khmer compound separates nothing
-        out += _pairs(parts)
-        last = parts[-1]
-        ends.append(last)
+        if isinstance(piece, list):
+            out += map(_LATIN.__getitem__, piece)
+        else:
+            out += map(add, piece.parts, piece.parts[1:])  # a space inside a Khmer compound separates nothing
+            ends += piece.ends
     return " ".join([*out, *ends])
 
 
@@ -174,21 +204,20 @@ def is_khmer(term: str) -> bool:
 
 def told_apart(run: str) -> list[str]:
     """The clusters of a run as far as the index tells them apart."""
-    parts = clusters(run)
-    return [part.replace(_OPTIONAL, "") for part in parts] if _OPTIONAL in run else parts
+    return list(map(_TOLD_APART.__getitem__, _CLUSTER.findall(run)))
 
 
 def _pairs(parts: list[str]) -> list[str]:
     return [first + second for first, second in pairwise(parts)]
 
 
-def _latin(word: str) -> list[str]:
+def _latin(word: str) -> str:
     """A word and, of a CamelCase hashtag, its parts."""
     whole = word.casefold()[:MAX_WORD]
     if (word.isalpha() and word[1:].islower()) or not word.isascii():
-        return [whole]
+        return whole
     parts = _CAMEL.findall(word)
-    return [whole, *(part.casefold()[:MAX_WORD] for part in parts)] if len(parts) > 1 else [whole]
+    return " ".join([whole, *(part.casefold()[:MAX_WORD] for part in parts)]) if len(parts) > 1 else whole
 
 
 def _few(words: list[str]) -> list[str]:
@@ -214,3 +243,7 @@ def _mark_order(mark: str) -> tuple[int, str]:
     if mark in "\u17c9\u17ca":
         return 0, mark
     return (1, mark) if "\u17b6" <= mark <= "\u17c5" else (2, mark)
+
+
+_LATIN: Final = Remembered(_latin)
+_TOLD_APART: Final = Remembered(lambda cluster: _canonical(cluster).replace(_OPTIONAL, ""))

@@ -12,6 +12,7 @@ deleted thing back that way; facts (analytics) are undone by their own later eve
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -28,6 +29,7 @@ from consumers.engine.patience import Patience
 from consumers.engine.positions import NOTHING, covers
 from consumers.engine.stream import Streams
 from runtime.redis import TRANSIENT as REDIS_AWAY
+from schemas.envelope import Event
 from schemas.errors import EventError
 from schemas.snapshot import Snapshot
 
@@ -105,14 +107,22 @@ class CatchUp:
     async def _fill_from(self, source: str, state: Checkpoint) -> Checkpoint:
         """Page by page; each page carries the checkpoint of the one before, so that none is lost with a crash."""
         cursor = state.refill.cursor if state.refill and state.refill.source == source else None
-        while True:
-            state = replace(state, refill=Refill(source, cursor))
-            events, cursor = await self._patience.insist(
-                partial(self._log.truth_page, source, cursor, self._options.batch_events)
-            )
-            if not events:
-                return state
-            await self._applier.apply(events, state, refill=True)
+        reading = asyncio.create_task(self._truth_page(source, cursor))
+        try:
+            while True:
+                state = replace(state, refill=Refill(source, cursor))
+                events, cursor = await reading
+                if not events:
+                    return state
+                reading = asyncio.create_task(self._truth_page(source, cursor))  # while this one is applied
+                await self._applier.apply(events, state, refill=True)
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    async def _truth_page(self, source: str, cursor: str | None) -> tuple[list[Event], str | None]:
+        size = self._options.batch_events
+        return await self._patience.insist(partial(self._log.truth_page, source, cursor, size))
 
     async def _scan(self, checkpoint: Checkpoint, scan: Scan) -> Checkpoint:
         """Apply what `scan.upto` sees and the checkpoint does not; pages carry the checkpoint of the one before."""

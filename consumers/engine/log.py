@@ -41,11 +41,15 @@ class Head:
 
 
 class Log:
-    """Pages of events from PostgreSQL. Every method raises Retryable when it is away."""
+    """Pages of events from PostgreSQL. Every method raises Retryable when it is away.
 
-    def __init__(self, pool: Pool, topics: frozenset[str]) -> None:
+    A view that is `filled_from` the keys of some tables, because it reads the rows itself, gets those alone, bare.
+    """
+
+    def __init__(self, pool: Pool, topics: frozenset[str], filled_from: frozenset[str] | None = None) -> None:
         self._pool = pool
         self._topics = sorted(topics)
+        self._filled_from = filled_from
 
     async def head(self) -> Head:
         """Where the truth stands now."""
@@ -80,11 +84,12 @@ class Log:
         """The tables of the truth from which this consumer's view is filled."""
         async with self.connection() as conn:
             rows = await (await conn.execute(_SQL["truth_sources"], {"topics": self._topics})).fetchall()
-        return [row[0] for row in rows]
+        return [row[0] for row in rows if self._filled_from is None or row[0] in self._filled_from]
 
     async def truth_page(self, source: str, cursor: str | None, size: int) -> tuple[list[Event], str | None]:
         """Events made from the rows that stand in the truth now, and where to go on."""
-        params: dict[str, Any] = {"source": source, "after": cursor, "max": size}
+        bare = self._filled_from is not None
+        params: dict[str, Any] = {"source": source, "after": cursor, "max": size, "bare": bare}
         async with self.connection() as conn:
             rows = await (await conn.execute(_SQL["truth_page"], params)).fetchall()
         events = [

@@ -49,7 +49,7 @@ class Runner:
         self._pool = pool
         self._options = options or Options()
         self._archive = archive
-        self._log = Log(pool, projection.topics)
+        self._log = Log(pool, projection.topics, getattr(projection, "filled_from", None))
         self._streams = Streams(redis, prefix, projection.name, projection.topics) if redis else None
 
     async def run(self, stop: asyncio.Event) -> None:

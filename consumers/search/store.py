@@ -20,12 +20,11 @@ from consumers.search.schema import Document
 from runtime.errors import Permanent, Retryable
 from runtime.settings import Settings
 
-#: Import requests stay below these, so that one of them neither lasts long nor needs much memory.
-IMPORT_DOCUMENTS: Final = 1000
+#: Import requests stay below this, so that one of them neither lasts long nor needs much memory.
 IMPORT_BYTES: Final = 4 * 1024 * 1024
 _TOLD_CHARS: Final = 80
 #: A bulk load has the server for itself, more or less.
-_LOAD_BYTES: Final = 4 * IMPORT_BYTES
+LOAD_BYTES: Final = 4 * IMPORT_BYTES
 #: Deletes carry their ids in the address, which 0.24 and proxies in front of it keep short.
 DELETE_IDS: Final = 50
 
@@ -110,26 +109,12 @@ class Typesense:
 
     async def upsert(self, collection: str, documents: Sequence[Document]) -> list[Refused]:
         """Write whole documents; those that do not fit the schema come back."""
-        refused: list[Refused] = []
-        for chunk, body in _import_bodies(documents):
-            answer = await self._request(
-                "POST",
-                f"/collections/{collection}/documents/import",
-                params={"action": "upsert", "dirty_values": "reject"},
-                content=body,
-                headers={"Content-Type": "text/plain"},
-            )
-            lines = [orjson.loads(line) for line in answer.content.split(b"\n") if line]
-            if len(lines) != len(chunk):
-                raise Retryable(f"Typesense answered {len(lines)} lines for {len(chunk)} documents")
-            for one, line in zip(chunk, lines, strict=True):
-                refused += _refusal(one, line)
-        return refused
+        return await self.load(collection, [orjson.dumps(one) for one in documents], most=IMPORT_BYTES)
 
-    async def load(self, collection: str, lines: Sequence[bytes]) -> list[Refused]:
-        """Write whole documents that are serialised already; those that do not fit the schema come back."""
+    async def load(self, collection: str, lines: Sequence[bytes], *, most: int = LOAD_BYTES) -> list[Refused]:
+        """The same with documents that are serialised already, at most so many bytes in a request."""
         refused: list[Refused] = []
-        for chunk in _in_chunks(lines):
+        for chunk in _in_chunks(lines, most):
             answer = await self._request(
                 "POST",
                 f"/collections/{collection}/documents/import",
@@ -235,28 +220,11 @@ async def open_typesense(settings: Settings, *, timeout: float) -> AsyncIterator
         yield Typesense(client)
 
 
-def _import_bodies(documents: Iterable[Document]) -> Iterable[tuple[list[Document], bytes]]:
-    """Documents in requests of a bounded size, each as JSON lines."""
-    chunk: list[Document] = []
-    lines: list[bytes] = []
-    size = 0
-    for one in documents:
-        line = orjson.dumps(one)
-        if chunk and (len(chunk) == IMPORT_DOCUMENTS or size + len(line) > IMPORT_BYTES):
-            yield chunk, b"\n".join(lines)
-            chunk, lines, size = [], [], 0
-        chunk.append(one)
-        lines.append(line)
-        size += len(line)
-    if chunk:
-        yield chunk, b"\n".join(lines)
-
-
-def _in_chunks(lines: Sequence[bytes]) -> Iterable[Sequence[bytes]]:
+def _in_chunks(lines: Sequence[bytes], most: int) -> Iterable[Sequence[bytes]]:
     """Lines in requests of a bounded size."""
     start = size = 0
     for place, line in enumerate(lines):
-        if size + len(line) > _LOAD_BYTES and place > start:
+        if size + len(line) > most and place > start:
             yield lines[start:place]
             start, size = place, 0
         size += len(line)

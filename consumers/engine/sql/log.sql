@@ -26,5 +26,5 @@ SELECT source FROM outbox.truth_sources() WHERE topic = ANY (%(topics)s::text[])
 
 -- name: truth_page
 -- In primary-key order.
-SELECT cursor, topic, type, key, data, headers, occurred_at
+SELECT cursor, topic, type, key, CASE WHEN %(bare)s THEN '{}' ELSE data END, headers, occurred_at
   FROM outbox.truth_events(%(source)s, %(after)s::text, %(max)s::int)

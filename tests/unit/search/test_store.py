@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import orjson
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.search.store import (
-    IMPORT_BYTES,
-    IMPORT_DOCUMENTS,
     NotThere,
     Refused,
     _error,
-    _import_bodies,
+    _in_chunks,
     _refusal,
 )
 from consumers.search.view import _MOST, _pages
@@ -45,19 +44,13 @@ def test_a_full_server_refuses_no_document() -> None:
             _refusal({"id": "x"}, {"success": False, "code": code, "error": "OUT_OF_DISK"})
 
 
-@given(st.lists(st.integers(0, IMPORT_BYTES // 2), max_size=8))
+@given(st.lists(st.integers(1, 200), max_size=12))
 def test_imports_are_cut_by_size_and_keep_every_document_in_order(sizes: list[int]) -> None:
-    documents = [{"id": str(number), "text": "x" * size} for number, size in enumerate(sizes)]
-    requests = list(_import_bodies(documents))
-    assert [one for chunk, _ in requests for one in chunk] == documents
-    for chunk, body in requests:
-        assert [orjson.loads(line) for line in body.split(b"\n")] == chunk
-        assert len(chunk) == 1 or len(body) <= IMPORT_BYTES + len(chunk)
-
-
-def test_imports_are_cut_by_number() -> None:
-    sizes = [len(chunk) for chunk, _ in _import_bodies([{"id": "x"}] * (2 * IMPORT_DOCUMENTS + 1))]
-    assert sizes == [IMPORT_DOCUMENTS, IMPORT_DOCUMENTS, 1]
+    lines = [b"%d" % number * size for number, size in enumerate(sizes, 1)]
+    chunks = list(_in_chunks(lines, 300))
+    assert [line for chunk in chunks for line in chunk] == lines
+    assert all(len(chunk) == 1 or sum(map(len, chunk)) <= 300 for chunk in chunks)
+    assert all(sum(map(len, chunk)) + len(after[0]) > 300 for chunk, after in pairwise(chunks))
 
 
 @given(first=st.integers(0, 1000), count=st.integers(1, 120))

@@ -48,7 +48,7 @@ SELECT %(since)s::timestamptz + n * %(step)s::interval, 'v' || md5(n::text),
   FROM (SELECT n, floor(%(people)s * random())::int AS viewer FROM generate_series(0, %(views)s - 1) AS n) AS drawn
 """
 _INDEXES: Final = (
-    "ALTER TABLE analytics.post_views_ts ADD PRIMARY KEY (fact_id, time)",
+    "ALTER TABLE analytics.post_views_ts ADD PRIMARY KEY (time, fact_id)",
     "CREATE INDEX post_views_ts_post ON analytics.post_views_ts (post_id, time DESC)",
     "CREATE INDEX post_views_ts_viewer ON analytics.post_views_ts (viewer_id) WHERE viewer_id IS NOT NULL",
 )
@@ -191,7 +191,7 @@ async def copy_rate(conn: Connection, facts: Facts) -> float:
 async def copy_of_the_last_days(conn: Connection, post: str, since: datetime) -> str:
     """Another post with the same roll-ups since then, and none before."""
     young = "cpostyoung"
-    for table, column in (("post_views_daily", "day"), ("post_views_hourly", "hour"), ("post_people", "day")):
+    for table, column in (("busy_days", "day"), ("busy_hours", "hour"), ("post_people", "day")):
         await conn.execute(
             f"CREATE TEMP TABLE young_{table} ON COMMIT DROP AS SELECT * FROM analytics.{table}"  # noqa: S608
             f" WHERE post_id = %s AND {column} >= %s",

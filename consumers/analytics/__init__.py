@@ -2,7 +2,7 @@
 
 Kept from: `post.viewed`, `like.*`, `comment.*`, `bookmark.*`, `post.created|deleted`, `quiz.attempted`,
 `user.deleted`. Guarantee: a fact is counted once however often and in whatever order its event arrives, because it
-is inserted under (fact id, time) and the roll-up buckets it touches are counted again from the facts in the same
-transaction. The tables are hypertables where TimescaleDB is installed, native range partitions elsewhere; names,
-columns and answers are the same. Lost tables are made again and filled from the truth by the engine.
+is inserted under (time, fact id), and the roll-ups that are kept change in the same transaction. The tables are
+hypertables where TimescaleDB is installed, native range partitions elsewhere; names, columns and answers are the same.
+Lost tables are made again and filled from the truth by the engine.
 """

@@ -13,7 +13,7 @@ from typing import Any, Final
 from consumers.analytics.arrays import integers, texts
 from consumers.analytics.facts import Activity, Changes, Engagement
 from consumers.analytics.layout import Layout
-from consumers.analytics.people import Key, Numbers, PeopleSets, mark
+from consumers.analytics.people import DayOfPeople, Key, Numbers, PeopleSets, mark
 from runtime.postgres import Connection, fetch_rows
 
 #: Owner (post or school; None has no bucket), hour, person.
@@ -92,12 +92,14 @@ class ActivityFacts:
         marks |= await self._still_there(conn, lost)
         people = await numbers.of(conn, {user for _, _, user in marks} | {user for _, user in lost})
         keys = {key for key, _, _ in marks} | {key for key, _ in lost}
-        days = await self._sets.load(conn, list(keys))
+        found = await self._sets.load(conn, list(keys))
+        days = {key: found.get(key) or DayOfPeople() for key in keys}
         for key, user in lost:
             days[key].remove(people[user])
         for key, hour, user in marks:
             days[key].add([mark(self._grid.place(hour)[1], people[user])])
-        await self._sets.save(conn, days)
+        await self._sets.clear(conn, [key for key, day in days.items() if not day.people])
+        await self._sets.save(conn, {key: day for key, day in days.items() if day.people})
         return people
 
     async def _still_there(

@@ -34,6 +34,7 @@ class Grid:
         #: How far past a UTC hour the zone's hours begin, in seconds.
         self.shift = -shifts.pop() % HOUR
         self._places: dict[int, tuple[int, int]] = {}
+        self._next_days: dict[int, int] = {}
 
     def hour(self, seconds: float) -> int:
         """The hour of an instant."""
@@ -58,8 +59,14 @@ class Grid:
 
     def next_day(self, day: int) -> int:
         """The start of the day after."""
-        local = datetime.fromtimestamp(day, self.zone) + timedelta(hours=36)
-        return int(local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).timestamp())
+        following = self._next_days.get(day)
+        if following is None:
+            local = datetime.fromtimestamp(day, self.zone) + timedelta(hours=36)
+            following = int(local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0).timestamp())
+            if len(self._next_days) > _MOST_PLACES:
+                self._next_days.clear()
+            self._next_days[day] = following
+        return following
 
     def hour_start(self, time: datetime) -> datetime:
         """The same as `hour`, as a UTC time."""

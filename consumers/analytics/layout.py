@@ -29,11 +29,13 @@ class Layout:
         schema: a plain lower-case name; it is put in statements as it is.
         zone: the school's time zone.
         retention_days: facts and roll-ups older than this go; None keeps them.
+        busy_from: a post's school day with so many views is kept as sums and sets; fewer are counted when asked for.
     """
 
     schema: str = LIVING
     zone: ZoneInfo = SCHOOL_ZONE
     retention_days: int | None = None
+    busy_from: int = 16
 
     def __post_init__(self) -> None:
         if not (self.schema.isascii() and self.schema.isidentifier() and self.schema.islower()):

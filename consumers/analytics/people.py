@@ -9,6 +9,7 @@ in a day is taken out again. Which facts these sets stand for is `view_facts.py`
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Final
 
 from pyroaring import BitMap
@@ -78,29 +79,29 @@ class PeopleSets:
         }
 
     async def load(self, conn: Connection, keys: Sequence[Key]) -> dict[Key, DayOfPeople]:
-        """The sets of these days; an empty one where there is none yet."""
-        found = {}
-        if keys:
-            cursor = await conn.execute(self._sql["load"], _key_params(keys), binary=True)
-            found = {ordinal: (people, by_hour) for ordinal, people, by_hour in await cursor.fetchall()}
-        return {key: DayOfPeople(*found.get(number, ())) for number, key in enumerate(keys, 1)}
+        """The sets of those of these days that have one."""
+        if not keys:
+            return {}
+        cursor = await conn.execute(self._sql["load"], _key_params(keys), binary=True)
+        rows = await cursor.fetchall()
+        return {keys[ordinal - 1]: DayOfPeople(people, by_hour) for ordinal, people, by_hour in rows}
 
     async def save(self, conn: Connection, days: Mapping[Key, DayOfPeople]) -> None:
-        """Write these sets; one in which nobody is left goes."""
-        empty = [key for key, day in days.items() if not day.people]
-        if empty:
-            await conn.execute(self._sql["clear"], _key_params(empty))
-        kept = [
-            (key, day.people.serialize(), day.by_hour.serialize()) for key, day in days.items() if day.people
-        ]
-        if not kept:
+        """Write these sets, those of nobody too."""
+        if not days:
             return
-        params: dict[str, Any] = _key_params([key for key, _, _ in kept])
-        params["people"] = integers(len(people) for _, people, _ in kept)
-        params["by_hour"] = integers(len(by_hour) for _, _, by_hour in kept)
-        params["ends"] = integers(_ends(kept))
-        params["blob"] = b"".join(people + by_hour for _, people, by_hour in kept)
+        raw = [(day.people.serialize(), day.by_hour.serialize()) for day in days.values()]
+        params: dict[str, Any] = _key_params(list(days))
+        params["people"] = integers(len(people) for people, _ in raw)
+        params["by_hour"] = integers(len(by_hour) for _, by_hour in raw)
+        params["ends"] = integers(accumulate(len(people) + len(by_hour) for people, by_hour in raw))
+        params["blob"] = b"".join(people + by_hour for people, by_hour in raw)
         await conn.execute(self._sql["save"], params)
+
+    async def clear(self, conn: Connection, keys: Sequence[Key]) -> None:
+        """These days have no set any more."""
+        if keys:
+            await conn.execute(self._sql["clear"], _key_params(keys))
 
 
 class Numbers:
@@ -140,10 +141,3 @@ class Numbers:
 
 def _key_params(keys: Sequence[Key]) -> dict[str, str]:
     return {"owners": texts(owner for owner, _ in keys), "days": integers(day for _, day in keys)}
-
-
-def _ends(kept: Iterable[tuple[Key, bytes, bytes]]) -> Iterable[int]:
-    end = 0
-    for _, people, by_hour in kept:
-        end += len(people) + len(by_hour)
-        yield end

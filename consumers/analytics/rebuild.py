@@ -67,7 +67,11 @@ class AnalyticsShadows:
     async def needs(self) -> Sequence[Need]:
         """The living tables once more."""
         async with _transaction(self._pool) as conn:
-            return [await postgres_room(conn, [f"{LIVING}.{table}" for table in schema.RELATIONS])]
+            return [
+                await postgres_room(
+                    conn, [f"{LIVING}.{table}" for table in (*schema.RELATIONS, *schema.KEPT)]
+                )
+            ]
 
     async def rows(self) -> int:
         """All rows that are facts, or that a fill passes by."""

@@ -20,9 +20,11 @@ from consumers.analytics.layout import LIVING, Layout
 from runtime.postgres import Connection, fetch_rows
 
 #: Another number makes every view of this kind anew (and fills it from the truth) when the consumer starts.
-VERSION: Final = 2
+VERSION: Final = 3
 FACT_TABLES: Final = ("post_views_ts", "engagement_ts", "school_activity_ts")
 ROLLUPS: Final = ("post_views_hourly", "post_views_daily", "engagement_hourly", "school_activity_hourly")
+#: Sums of busy days, where the roll-ups are no continuous aggregates.
+KEPT: Final = ("busy_hours", "busy_days")
 _OTHERS: Final = ("made", "checkpoint", "people", "post_people", "school_people")
 RELATIONS: Final = (*FACT_TABLES, *ROLLUPS, *_OTHERS)
 _LOCK: Final = 7_310_017
@@ -81,9 +83,9 @@ async def install(conn: Connection, layout: Layout | None = None) -> Kind:
 async def drop(conn: Connection, layout: Layout) -> None:
     """Remove a generation's tables, but not the schema with its privileges."""
     name = sql.Identifier(layout.schema)
-    for table in FACT_TABLES:  # continuous aggregates go with their facts
+    for table in FACT_TABLES:  # continuous aggregates and views of theirs go with the facts
         await conn.execute(sql.SQL("DROP TABLE IF EXISTS {}.{} CASCADE").format(name, sql.Identifier(table)))
-    for table in (*ROLLUPS, *_OTHERS):
+    for table in (*ROLLUPS, *KEPT, *_OTHERS):
         await conn.execute(sql.SQL("DROP TABLE IF EXISTS {}.{} CASCADE").format(name, sql.Identifier(table)))
     await conn.execute(sql.SQL("DROP FUNCTION IF EXISTS {}.forget() CASCADE").format(name))
 

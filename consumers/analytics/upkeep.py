@@ -27,8 +27,8 @@ QUEUE: Final = "analytics"
 #: Tables of ours whose rows go by their bucket: on every kind, and where roll-ups are kept by the consumer.
 _SETS: Final = (("post_people", "day"), ("school_people", "day"))
 _KEPT: Final = (
-    ("post_views_hourly", "hour"),
-    ("post_views_daily", "day"),
+    ("busy_hours", "hour"),
+    ("busy_days", "day"),
     ("engagement_hourly", "hour"),
     ("school_activity_hourly", "hour"),
 )

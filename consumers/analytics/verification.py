@@ -140,14 +140,16 @@ class _Comparison:
         return found
 
     async def _pages(self, pool: Pool, name: str, selection: Selection) -> AsyncIterator[Iterable[Item]]:
+        """The truth's rows by their ids, the view's facts by time and id, as they lie."""
         after: str | None = ""
+        at: datetime | str = "-infinity"
         while after is not None:
-            params = {**selection.params(), "after": after, "most": _PAGE, "since": self._since}
+            params = {**selection.params(), "at": at, "after": after, "most": _PAGE, "since": self._since}
             async with pool.connection() as conn:
                 rows = await (await conn.execute(self._sql[name], params)).fetchall()
             await self._pace.spend(len(rows))
             yield [(row[0], row[1]) for row in rows]
-            after = rows[-1][0] if len(rows) == _PAGE else None
+            after, _, at = (*rows[-1], at)[:3] if len(rows) == _PAGE else (None, 0, at)
 
     async def _drop_wrong_clocks(self, seen: Look) -> None:
         """Facts whose own time could not be right have the time at which they came: no difference."""

@@ -1,14 +1,15 @@
 """The read side of analytics: numbers of one post or one school from the roll-ups and the sets of people.
 
-What a query costs depends on the window's days and hours, not on how many facts there are in it or before it. Who may
-ask is decided in `api.py`; the same numbers from the truth are in `fallback.py`.
+What a query costs depends on the window's days and hours, not on how many facts there are in it or before it: days with
+many are read from their sums and sets, the others (`quiet.py`) have few. Who may ask is decided in `api.py`; the same
+numbers from the truth are in `fallback.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from pyroaring import BitMap
@@ -18,10 +19,19 @@ from consumers.analytics.grid import HOUR, grid_of
 from consumers.analytics.layout import Layout
 from consumers.analytics.model import PostNumbers, SchoolNumbers
 from consumers.analytics.people import DayOfPeople
-from consumers.analytics.series import Bucket, Window
+from consumers.analytics.quiet import QuietBucket, QuietDays, spans_between
+from consumers.analytics.schema import Kind
+from consumers.analytics.series import Window
 from consumers.engine.reads import Unanswered
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Connection, Pool, fetch_rows
+
+#: Where each kind has the sums of days with many views, by hour and by day.
+_SUMS: Final = {
+    Kind.COMMUNITY: ("post_views_hourly", "post_views_daily"),
+    Kind.APACHE: ("busy_hours", "busy_days"),
+    Kind.ABSENT: ("busy_hours", "busy_days"),
+}
 
 
 class AnalyticsView:
@@ -29,7 +39,8 @@ class AnalyticsView:
 
     def __init__(self, pool: Pool, layout: Layout | None = None) -> None:
         self._pool = pool
-        self._sql = (layout or Layout()).statements("read")
+        self._sql = Reading(layout or Layout())
+        self._quiet = QuietDays(layout or Layout())
 
     async def post(self, post_id: str, grid: Window) -> PostNumbers:
         """Numbers of one post.
@@ -39,16 +50,21 @@ class AnalyticsView:
             Unanswered: the roll-ups keep the days of another zone.
         """
         params = {"post": post_id, **grid.params()}
-        statement = "hourly_views" if grid.bucket is Bucket.HOUR else "daily_views"
         try:
             async with self._pool.connection() as conn:
-                await require_zone(conn, self._sql, grid)
-                rows = await fetch_rows(conn, self._sql[statement], params)
-                engagements = await fetch_rows(conn, self._sql["engagements"], params)
-                people = await self._people(conn, "post", post_id, grid)
+                sql, kind = await self._sql.of(conn, grid)
+                sets = await self._sets(conn, sql["post_people"], post_id, grid)
+                rows = await fetch_rows(conn, sql[f"views_{grid.bucket.value}"], params)
+                engagements = await fetch_rows(conn, sql["engagements"], params)
+                spans = [(post_id, *span) for span in spans_between(grid_of(grid.zone), grid, sets)]
+                quiet = await self._quiet.count(conn, spans, grid.bucket)
+                names = frozenset[str]().union(*(bucket.people for bucket in quiet))
+                people = await self._quiet.union(conn, list(sets.values()), names)
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
-        return _post_numbers(rows, engagements, len(people))
+        if kind != Kind.COMMUNITY:  # whose continuous aggregates have the quiet days as well
+            rows += [_as_row(bucket) for bucket in quiet]
+        return _post_numbers(rows, engagements, people)
 
     async def school(self, school_id: str, grid: Window) -> SchoolNumbers:
         """Numbers of one school.
@@ -60,16 +76,17 @@ class AnalyticsView:
         params = {"school_id": school_id, **grid.params()}
         try:
             async with self._pool.connection() as conn:
-                await require_zone(conn, self._sql, grid)
+                sql, _ = await self._sql.of(conn, grid)
+                sets = await self._sets(conn, sql["school_people"], school_id, grid)
                 return SchoolNumbers(
-                    await fetch_rows(conn, self._sql["activity"], params),
-                    await fetch_rows(conn, self._sql["heat"], params),
-                    len(await self._people(conn, "school", school_id, grid)),
+                    await fetch_rows(conn, sql["activity"], params),
+                    await fetch_rows(conn, sql["heat"], params),
+                    len(BitMap.union(*sets.values())) if sets else 0,
                 )
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
 
-    async def _people(self, conn: Connection, owner: str, owner_id: str, grid: Window) -> BitMap:
+    async def _sets(self, conn: Connection, statement: str, owner: str, grid: Window) -> dict[int, BitMap]:
         """Who is in the window: whole days by their sets, days in which it begins or ends by their hours."""
         days = grid_of(grid.zone)
         since, until = int(grid.since.timestamp()), int(grid.until.timestamp())
@@ -78,32 +95,54 @@ class AnalyticsView:
             day for day, whole in ((first, first == since), (last, days.next_day(last) == until)) if not whole
         }
         params: dict[str, Any] = {
-            "owner": owner_id,
+            "owner": owner,
             "first": datetime.fromtimestamp(first, UTC),
             "until": grid.until,
             "edges": [datetime.fromtimestamp(day, UTC) for day in edges],
         }
-        cursor = await conn.execute(self._sql[f"{owner}_people"], params, binary=True)
-        found = [
-            _within(day, people, by_hour, since, until) for day, people, by_hour in await cursor.fetchall()
-        ]
-        return BitMap.union(*found) if found else BitMap()
+        cursor = await conn.execute(statement, params, binary=True)
+        rows = await cursor.fetchall()
+        return {day: _within(day, people, by_hour, since, until) for day, people, by_hour in rows}
 
 
-async def require_zone(conn: Connection, statements: Mapping[str, str], grid: Window) -> None:
-    """Raises Unanswered when there are no tables, or when their days are not those of the window."""
-    try:
-        rows = await fetch_rows(conn, statements["zone"])
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-        raise Unanswered(f"there are no analytics tables: {error}") from error
-    if rows != [(grid.zone.key,)]:
-        raise Unanswered(f"the roll-ups are not of {grid.zone.key}")
+class Reading:
+    """The statements of one generation, as its kind reads."""
+
+    def __init__(self, layout: Layout) -> None:
+        statements = layout.statements("read")
+        self._made = statements["made"]
+        self._statements = {
+            kind: {
+                name: text.replace("{hours}", hours).replace("{days}", days)
+                for name, text in statements.items()
+            }
+            for kind, (hours, days) in _SUMS.items()
+        }
+
+    async def of(self, conn: Connection, grid: Window) -> tuple[Mapping[str, str], Kind]:
+        """What to ask.
+
+        Raises:
+            Unanswered: there are no tables, or their days are not those of the window.
+        """
+        try:
+            [(zone, kind)] = await fetch_rows(conn, self._made)
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, ValueError) as error:
+            raise Unanswered(f"there are no analytics tables: {error}") from error
+        if zone != grid.zone.key:
+            raise Unanswered(f"the roll-ups are not of {grid.zone.key}")
+        return self._statements[Kind(kind)], Kind(kind)
 
 
 def _within(day: int, people: bytes | None, by_hour: bytes | None, since: int, until: int) -> BitMap:
     if people is not None:
         return BitMap.deserialize(people)
     return DayOfPeople(by_hour=by_hour).between((since - day) // HOUR, (until - day) // HOUR)
+
+
+def _as_row(bucket: QuietBucket) -> tuple[Any, ...]:
+    uniques = len(bucket.people)
+    return (bucket.start, bucket.views, uniques, bucket.seconds, bucket.timed, *bucket.by_source)
 
 
 def _post_numbers(

@@ -1,9 +1,10 @@
 """Views: facts, roll-ups and sets of people of one batch, inside the caller's transaction.
 
 The common batch is all new: it is copied in, and whatever can be computed is computed while the server still sorts it
-into its indexes. When one of its facts turns out to be there already (a replay, a reader who read on), the caller tries
-the batch again `careful`ly: then it is first asked which are known. Only one writer at a time comes here (the
-checkpoint's row is its lock), so what was just read is still true when it is written.
+into its indexes. Then the sums and sets of the days that are busy (busy.py) are brought up to date. When one of the
+facts turns out to be there already (a replay, a reader who read on), the caller tries the batch again `careful`ly: then
+it is first asked which are known. Only one writer at a time comes here (the checkpoint's row is its lock), so what was
+just read is still true when it is written.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
 from consumers.analytics.arrays import integers, texts
+from consumers.analytics.busy import BusyDays
 from consumers.analytics.facts import Changes, View
 from consumers.analytics.layout import Layout
-from consumers.analytics.people import DayOfPeople, Key, Numbers, PeopleSets, mark
-from consumers.analytics.tally import Bucket, Tally
+from consumers.analytics.people import DayOfPeople, Key, Numbers, mark
+from consumers.analytics.tally import Bucket, Tally, Touched
 from runtime.postgres import Connection, fetch_rows
 
 _COLUMNS: Final = (
@@ -41,7 +43,7 @@ class ViewFacts:
     def __init__(self, layout: Layout, *, kept: bool, can_copy: bool) -> None:
         self._grid = layout.grid
         self._sql = layout.statements("views")
-        self._sets = PeopleSets(layout, "post")
+        self._busy = BusyDays(layout, kept=kept)
         self._kept = kept
         self._can_copy = can_copy
 
@@ -53,25 +55,25 @@ class ViewFacts:
         Raises:
             psycopg.errors.UniqueViolation: not `careful`, and a fact is there already.
         """
-        touched = await self._remove_posts(conn, changes.deleted_posts)
-        tally = Tally(self._grid)
-        await self._forget_viewers(conn, changes.deleted_users, tally)
+        hours = await self._remove_posts(conn, changes.deleted_posts)
+        touched = Touched(self._grid)
+        await self._forget_viewers(conn, changes.deleted_users, touched)
         if changes.removed_views:
-            tally.remove(await self._remove(conn, changes))
+            touched.remove(await self._remove(conn, changes))
         new: Collection[View] = changes.views.values()
         if careful:
-            new = await self._settle_known(conn, new, tally)
-        users = {view.viewer_id for view in new if view.viewer_id} | {user for _, user in tally.lost}
-        people = await numbers.of(conn, users)
-        tally.add(new, people)
-        days = await self._sets.load(conn, list(tally.days))
+            new = await self._settle_known(conn, new, touched)
+        touched.add(new)
+        days = await self._busy.load(conn, touched.days())
+        quiet = {key: len(views) for key, views in touched.new.items() if key not in days}
+        rising = await self._busy.rising(conn, quiet)
+        people = await numbers.of(conn, touched.viewers(days))
+        tally = Tally(self._grid, touched, days, people)
         await self._insert(conn, list(new), lambda: _add(days, tally))
         await self._take_out(conn, tally, days, people)
-        changed = tally.marks.keys() | {key for key, _ in tally.lost}
-        await self._sets.save(conn, {key: days[key] for key in changed})
-        if self._kept:
-            await self._count(conn, tally, days)
-        return touched | {hour for _, hour in tally.hours}, people
+        await self._keep(conn, tally, days)
+        await self._busy.make(conn, rising)
+        return hours | touched.hours, people
 
     async def _remove_posts(self, conn: Connection, posts: Collection[str]) -> set[int]:
         if not posts:
@@ -84,13 +86,13 @@ class ViewFacts:
             await conn.execute(self._sql["remove_posts_daily"], params)
         return touched
 
-    async def _forget_viewers(self, conn: Connection, users: Collection[str], tally: Tally) -> None:
+    async def _forget_viewers(self, conn: Connection, users: Collection[str], touched: Touched) -> None:
         """A deleted person leaves the counts of people, not those of views."""
         if not users:
             return
         params = {"users": list(users)}
         for viewer, post, hour in await fetch_rows(conn, self._sql["viewed_by"], params):
-            tally.lose(post, hour, viewer)
+            touched.lose(post, hour, viewer)
         await conn.execute(self._sql["forget_viewers"], params)
 
     async def _remove(self, conn: Connection, changes: Changes) -> list[View]:
@@ -98,7 +100,7 @@ class ViewFacts:
         params = {"facts": list(gone), "times": list(gone.values())}
         return [View(*row) for row in await fetch_rows(conn, self._sql["remove"], params)]
 
-    async def _settle_known(self, conn: Connection, views: Collection[View], tally: Tally) -> list[View]:
+    async def _settle_known(self, conn: Connection, views: Collection[View], touched: Touched) -> list[View]:
         """Bring facts that are there already up to date; returns the others."""
         params = {"facts": [view.fact_id for view in views], "times": [view.time for view in views]}
         rows = await fetch_rows(conn, self._sql["known"], params)
@@ -111,10 +113,10 @@ class ViewFacts:
             viewer, duration = known[view.fact_id, view.time]
             if (view.duration_s or 0) > (duration or 0):
                 longer.append(view)
-                tally.lengthen(view, duration)
+                touched.lengthen(view, duration)
             if viewer is not None and view.viewer_id is None:
                 orphaned.append(view)
-                tally.lose(view.post_id, self._grid.hour(view.time.timestamp()), viewer)
+                touched.lose(view.post_id, self._grid.hour(view.time.timestamp()), viewer)
         if longer:
             await conn.execute(
                 self._sql["lengthen"], {**_names(longer), "durations": [view.duration_s for view in longer]}
@@ -153,15 +155,23 @@ class ViewFacts:
             key, user = lost[ordinal - 1]
             days[key].add([mark(self._grid.place(hour)[1], people[user])])
 
-    async def _count(self, conn: Connection, tally: Tally, days: dict[Key, DayOfPeople]) -> None:
-        hourly = _count_params(tally.hours)
+    async def _keep(self, conn: Connection, tally: Tally, days: dict[Key, DayOfPeople]) -> None:
+        """Sets and sums of the busy days."""
+        changed = tally.marks.keys() | {key for key, _ in tally.lost}
+        await self._busy.save(conn, {key: days[key] for key in changed})
+        if not (self._kept and tally.hours):
+            return
         by_day = tally.by_day()
-        daily = hourly if len(by_day) == len(tally.hours) else _count_params(by_day)
-        hourly = {**hourly, **_people_params(tally.hours, [self._in_hour(days, *one) for one in tally.hours])}
-        daily = {**daily, **_people_params(by_day, [len(days[one].people) for one in by_day])}
-        for statement, params in (("count_hours", hourly), ("count_days", daily)):
-            if by_day:
-                await conn.execute(self._sql[statement], params)
+        hourly = {
+            **_count_params(tally.hours),
+            **_people_params(tally.hours, [self._in_hour(days, *one) for one in tally.hours]),
+        }
+        daily = {
+            **_count_params(by_day),
+            **_people_params(by_day, [len(days[one].people) for one in by_day]),
+        }
+        await conn.execute(self._sql["count_hours"], hourly)
+        await conn.execute(self._sql["count_days"], daily)
         if any(sums[0] <= 0 for sums in tally.hours.values()):
             await conn.execute(self._sql["clear_hours"], hourly)
             await conn.execute(self._sql["clear_days"], daily)

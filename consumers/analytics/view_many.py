@@ -9,10 +9,13 @@ from typing import TypeVar
 
 from pyroaring import BitMap
 
+from consumers.analytics.grid import grid_of
 from consumers.analytics.insights import AuthorNumbers, Trend
 from consumers.analytics.layout import Layout
+from consumers.analytics.quiet import QuietDays, Span, spans_between
+from consumers.analytics.schema import Kind
 from consumers.analytics.series import Bucket, Window
-from consumers.analytics.view import require_zone
+from consumers.analytics.view import Reading
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Pool, fetch_rows
 
@@ -24,8 +27,8 @@ class ManyPostsView:
 
     def __init__(self, pool: Pool, layout: Layout | None = None) -> None:
         self._pool = pool
-        sql = (layout or Layout()).statements("read")
-        self._sql = {name: text.replace("{trending}", sql["trending_tail"]) for name, text in sql.items()}
+        self._sql = Reading(layout or Layout())
+        self._quiet = QuietDays(layout or Layout())
 
     async def author(self, posts: Sequence[str], grid: Window) -> AuthorNumbers:
         """Numbers of these posts per day.
@@ -37,13 +40,19 @@ class ManyPostsView:
         params = {"posts": list(posts), **grid.params()}
         try:
             async with self._pool.connection() as conn:
-                await require_zone(conn, self._sql, grid)
-                views = await fetch_rows(conn, self._sql["views_of_posts"], params)
-                engagements = await fetch_rows(conn, self._sql["engagements_of_posts"], params)
-                cursor = await conn.execute(self._sql["people_of_posts"], params, binary=True)
+                sql, kind = await self._sql.of(conn, grid)
+                views = await fetch_rows(conn, sql["views_of_posts"], params)
+                engagements = await fetch_rows(conn, sql["engagements_of_posts"], params)
+                cursor = await conn.execute(sql["people_of_posts"], params, binary=True)
                 sets = [(day, post, BitMap.deserialize(raw)) for day, post, raw in await cursor.fetchall()]
+                quiet = await self._quiet.count(conn, _spans(posts, grid, sets), Bucket.DAY)
+                names = frozenset[str]().union(*(bucket.people for bucket in quiet))
+                number = await self._quiet.numbers(conn, names)
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
+        if kind != Kind.COMMUNITY:  # whose continuous aggregates have the quiet days as well
+            views += [(bucket.start, bucket.post, bucket.views) for bucket in quiet]
+        sets += [(one.start, one.post, BitMap([number[user] for user in one.people])) for one in quiet]
         by_day: dict[datetime, int] = _sizes((day, people) for day, _, people in sets)
         by_post: dict[str, int] = _sizes((post, people) for _, post, people in sets)
         everybody = BitMap.union(*(people for _, _, people in sets)) if sets else BitMap()
@@ -56,14 +65,24 @@ class ManyPostsView:
             Retryable: the analytics database is away.
             Unanswered: the roll-ups keep the days of another zone.
         """
-        statement = "trending_by_hour" if grid.bucket is Bucket.HOUR else "trending_by_day"
         try:
             async with self._pool.connection() as conn:
-                await require_zone(conn, self._sql, grid)
-                rows = await fetch_rows(conn, self._sql[statement], {"most": most, **grid.params()})
+                sql, kind = await self._sql.of(conn, grid)
+                name = grid.bucket.value if kind == Kind.COMMUNITY else "kept"
+                statement = sql[f"trending_{name}"].replace("{trending}", sql["trending_tail"])
+                rows = await fetch_rows(conn, statement, {"most": most, **grid.params()})
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
         return [Trend(*row) for row in rows]
+
+
+def _spans(posts: Sequence[str], grid: Window, sets: Iterable[tuple[datetime, str, BitMap]]) -> list[Span]:
+    """What is not busy of these posts' window."""
+    busy = defaultdict[str, set[int]](set)
+    for day, post, _ in sets:
+        busy[post].add(int(day.timestamp()))
+    days = grid_of(grid.zone)
+    return [(post, *span) for post in posts for span in spans_between(days, grid, busy[post])]
 
 
 def _sizes(sets: Iterable[tuple[K, BitMap]]) -> dict[K, int]:

@@ -25,7 +25,7 @@ CREATE TABLE {schema}.people (
     user_id text NOT NULL UNIQUE
 );
 
--- Who looked at a post on a school day, and who did something at a school: roaring bitmaps of people (people.py).
+-- Who looked at a post on a busy school day (busy.py), and who did something at a school: roaring bitmaps (people.py).
 -- `by_hour` holds (hour of the day << 27 | person), for windows that begin inside a day.
 CREATE TABLE {schema}.post_people (
     post_id text NOT NULL,

@@ -1,20 +1,21 @@
--- The read side: sums from the roll-ups, people from their sets. The facts are not touched.
+-- The read side: sums and sets of busy days. {hours} and {days} are the continuous aggregates where there are some, which
+-- have the quiet days too; else the sums of busy days. What is quiet is read by quiet.sql.
 
--- name: zone
--- Whose days the roll-ups keep.
-SELECT zone FROM {schema}.made
+-- name: made
+-- Whose days the roll-ups keep, and who keeps them.
+SELECT zone, kind FROM {schema}.made
 
--- name: hourly_views
+-- name: views_hour
 -- The hours of a window.
 SELECT hour, view_count, unique_viewers, duration_sum, duration_count, from_feed, from_post_detail, from_search,
        from_profile, from_direct, from_share, from_other
-  FROM {schema}.post_views_hourly WHERE post_id = %(post)s AND hour >= %(since)s AND hour < %(until)s
+  FROM {schema}.{hours} WHERE post_id = %(post)s AND hour >= %(since)s AND hour < %(until)s
 
--- name: daily_views
+-- name: views_day
 -- The days of a window.
 SELECT day, view_count, unique_viewers, duration_sum, duration_count, from_feed, from_post_detail, from_search,
        from_profile, from_direct, from_share, from_other
-  FROM {schema}.post_views_daily WHERE post_id = %(post)s AND day >= %(since)s AND day < %(until)s
+  FROM {schema}.{days} WHERE post_id = %(post)s AND day >= %(since)s AND day < %(until)s
 
 -- name: post_people
 -- The sets of the days that a window touches; where it begins or ends inside a day, the set that knows the hours.
@@ -48,7 +49,7 @@ SELECT extract(isodow FROM hour AT TIME ZONE %(zone)s)::int, extract(hour FROM h
 
 -- name: views_of_posts
 -- The days of several posts.
-SELECT day, post_id, view_count FROM {schema}.post_views_daily
+SELECT day, post_id, view_count FROM {schema}.{days}
  WHERE post_id = ANY (%(posts)s) AND day >= %(since)s AND day < %(until)s
 
 -- name: engagements_of_posts
@@ -61,16 +62,22 @@ SELECT date_trunc('day', hour, %(zone)s), post_id, kind, sum(count)::bigint FROM
 SELECT day, post_id, people FROM {schema}.post_people
  WHERE post_id = ANY (%(posts)s) AND day >= %(since)s AND day < %(until)s
 
--- name: trending_by_hour
+-- name: trending_hour
 -- What is looked at and reacted to most, by the hours of a window.
 WITH v AS (SELECT post_id, sum(view_count)::bigint AS views FROM {schema}.post_views_hourly
             WHERE hour >= %(since)s AND hour < %(until)s GROUP BY 1)
 {trending}
 
--- name: trending_by_day
+-- name: trending_day
 -- The same by days.
 WITH v AS (SELECT post_id, sum(view_count)::bigint AS views FROM {schema}.post_views_daily
             WHERE day >= %(since)s AND day < %(until)s GROUP BY 1)
+{trending}
+
+-- name: trending_kept
+-- The same where most days are quiet: from the facts.
+WITH v AS (SELECT post_id, sum(weight)::bigint AS views FROM {schema}.post_views_ts
+            WHERE time >= %(since)s AND time < %(until)s GROUP BY 1)
 {trending}
 
 -- name: trending_tail

@@ -1,6 +1,8 @@
--- Roll-ups as tables that the consumer keeps: native partitions and the Apache edition.
--- Same names, columns and types as the continuous aggregates of rollups_continuous.sql.
-CREATE TABLE {schema}.post_views_hourly (
+-- Roll-ups where TimescaleDB does not keep them: native partitions and the Apache edition. Sums of views stand in tables
+-- for busy days alone (busy.py): a day has its row in post_people if and only if its sums are here. What the quiet days
+-- amount to is counted from their few facts. The views below put both together, with the names, columns and types of
+-- the continuous aggregates of rollups_continuous.sql.
+CREATE TABLE {schema}.busy_hours (
     hour timestamptz NOT NULL,
     post_id text NOT NULL,
     view_count int NOT NULL,
@@ -16,8 +18,8 @@ CREATE TABLE {schema}.post_views_hourly (
     from_other int NOT NULL,
     PRIMARY KEY (post_id, hour)
 ) WITH (fillfactor = 80);
-CREATE INDEX post_views_hourly_hour ON {schema}.post_views_hourly USING brin (hour);
-CREATE TABLE {schema}.post_views_daily (
+CREATE INDEX busy_hours_hour ON {schema}.busy_hours USING brin (hour);
+CREATE TABLE {schema}.busy_days (
     day timestamptz NOT NULL,
     post_id text NOT NULL,
     view_count int NOT NULL,
@@ -33,7 +35,37 @@ CREATE TABLE {schema}.post_views_daily (
     from_other int NOT NULL,
     PRIMARY KEY (post_id, day)
 ) WITH (fillfactor = 80);
-CREATE INDEX post_views_daily_day ON {schema}.post_views_daily USING brin (day);
+CREATE INDEX busy_days_day ON {schema}.busy_days USING brin (day);
+CREATE VIEW {schema}.post_views_hourly AS
+SELECT * FROM {schema}.busy_hours
+UNION ALL
+SELECT {plain_hour}, post_id, sum(weight)::int, count(DISTINCT viewer_id)::int,
+       coalesce(sum(duration_s), 0)::bigint, count(duration_s)::int,
+       coalesce(sum(weight) FILTER (WHERE source = 'feed'), 0)::int,
+       coalesce(sum(weight) FILTER (WHERE source = 'post_detail'), 0)::int,
+       coalesce(sum(weight) FILTER (WHERE source = 'search'), 0)::int,
+       coalesce(sum(weight) FILTER (WHERE source = 'profile'), 0)::int,
+       coalesce(sum(weight) FILTER (WHERE source = 'direct'), 0)::int,
+       coalesce(sum(weight) FILTER (WHERE source = 'share'), 0)::int,
+       coalesce(sum(weight) FILTER (WHERE source = 'other'), 0)::int
+  FROM {schema}.post_views_ts v
+ WHERE NOT EXISTS (SELECT FROM {schema}.post_people b WHERE b.post_id = v.post_id AND b.day = {plain_day})
+ GROUP BY 1, 2;
+CREATE VIEW {schema}.post_views_daily AS
+SELECT * FROM {schema}.busy_days
+UNION ALL
+SELECT {plain_day}, post_id, sum(weight)::int, count(DISTINCT viewer_id)::int,
+       coalesce(sum(duration_s), 0)::bigint, count(duration_s)::int,
+       coalesce(sum(weight) FILTER (WHERE source = 'feed'), 0)::int,
+       coalesce(sum(weight) FILTER (WHERE source = 'post_detail'), 0)::int,
+       coalesce(sum(weight) FILTER (WHERE source = 'search'), 0)::int,
+       coalesce(sum(weight) FILTER (WHERE source = 'profile'), 0)::int,
+       coalesce(sum(weight) FILTER (WHERE source = 'direct'), 0)::int,
+       coalesce(sum(weight) FILTER (WHERE source = 'share'), 0)::int,
+       coalesce(sum(weight) FILTER (WHERE source = 'other'), 0)::int
+  FROM {schema}.post_views_ts v
+ WHERE NOT EXISTS (SELECT FROM {schema}.post_people b WHERE b.post_id = v.post_id AND b.day = {plain_day})
+ GROUP BY 1, 2;
 CREATE TABLE {schema}.engagement_hourly (
     hour timestamptz NOT NULL,
     post_id text NOT NULL,

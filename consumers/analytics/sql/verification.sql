@@ -12,10 +12,10 @@ SELECT p.id, hashtextextended(concat_ws('|', p."postId", coalesce(p."userId", ''
 
 -- name: held_views
 SELECT p.id, hashtextextended(concat_ws('|', p.post_id, coalesce(p.viewer_id, ''), p.source,
-           coalesce(p.duration_s::text, ''), {HELD_TIME}), 0) AS digest
+           coalesce(p.duration_s::text, ''), {HELD_TIME}), 0) AS digest, p.time
   FROM (SELECT fact_id AS id, * FROM {schema}.post_views_ts WHERE weight BETWEEN 1 AND 100) p
- WHERE p.id > %(after)s AND {CHOSEN} AND {HELD_KEPT}
- ORDER BY p.id LIMIT %(most)s
+ WHERE (p.time, p.id) > (%(at)s, %(after)s) AND {CHOSEN} AND {HELD_KEPT}
+ ORDER BY p.time, p.id LIMIT %(most)s
 
 -- name: wanted_engagement
 SELECT p.id, hashtextextended(concat_ws('|', p."postId", p.who, {TRUE_TIME}), 0) AS digest
@@ -26,10 +26,10 @@ SELECT p.id, hashtextextended(concat_ws('|', p."postId", p.who, {TRUE_TIME}), 0)
  ORDER BY p.id LIMIT %(most)s
 
 -- name: held_engagement
-SELECT p.id, hashtextextended(concat_ws('|', p.post_id, p.user_id, {HELD_TIME}), 0) AS digest
+SELECT p.id, hashtextextended(concat_ws('|', p.post_id, p.user_id, {HELD_TIME}), 0) AS digest, p.time
   FROM (SELECT fact_id AS id, * FROM {schema}.engagement_ts WHERE split_part(fact_id, ':', 1) = kind) p
- WHERE p.id > %(after)s AND {CHOSEN} AND {HELD_KEPT}
- ORDER BY p.id LIMIT %(most)s
+ WHERE (p.time, p.id) > (%(at)s, %(after)s) AND {CHOSEN} AND {HELD_KEPT}
+ ORDER BY p.time, p.id LIMIT %(most)s
 
 -- name: wanted_activity
 SELECT p.id, hashtextextended(concat_ws('|', p."postId", p.who, {TRUE_TIME}), 0) AS digest
@@ -43,10 +43,10 @@ SELECT p.id, hashtextextended(concat_ws('|', p."postId", p.who, {TRUE_TIME}), 0)
  ORDER BY p.id LIMIT %(most)s
 
 -- name: held_activity
-SELECT p.id, hashtextextended(concat_ws('|', p.post_id, p.user_id, {HELD_TIME}), 0) AS digest
+SELECT p.id, hashtextextended(concat_ws('|', p.post_id, p.user_id, {HELD_TIME}), 0) AS digest, p.time
   FROM (SELECT fact_id AS id, * FROM {schema}.school_activity_ts WHERE split_part(fact_id, ':', 1) = kind) p
- WHERE p.id > %(after)s AND {CHOSEN} AND {HELD_KEPT}
- ORDER BY p.id LIMIT %(most)s
+ WHERE (p.time, p.id) > (%(at)s, %(after)s) AND {CHOSEN} AND {HELD_KEPT}
+ ORDER BY p.time, p.id LIMIT %(most)s
 
 -- name: rollups
 -- Buckets that are not what the facts beside them add up to, in one snapshot. A bucket of nothing may be there or not.
@@ -133,10 +133,10 @@ SELECT fact_id FROM views UNION SELECT fact_id FROM engagements UNION SELECT fac
 WITH damaged AS (
     SELECT * FROM unnest(%(whats)s::text[], %(owners)s::text[], %(days)s::timestamptz[]) AS t (what, owner, day)
 ), hourly AS (
-    DELETE FROM {schema}.post_views_hourly h USING damaged d
+    DELETE FROM {schema}.busy_hours h USING damaged d
      WHERE d.what = 'view' AND h.post_id = d.owner AND date_trunc('day', h.hour, '{zone}') = d.day
 ), daily AS (
-    DELETE FROM {schema}.post_views_daily h USING damaged d
+    DELETE FROM {schema}.busy_days h USING damaged d
      WHERE d.what = 'view' AND h.post_id = d.owner AND h.day = d.day
 ), engagements AS (
     DELETE FROM {schema}.engagement_hourly h USING damaged d

@@ -55,11 +55,11 @@ DELETE FROM {schema}.post_people WHERE post_id = ANY (%(posts)s)
 
 -- name: remove_posts_hourly
 -- A deleted post leaves nothing.
-DELETE FROM {schema}.post_views_hourly WHERE post_id = ANY (%(posts)s)
+DELETE FROM {schema}.busy_hours WHERE post_id = ANY (%(posts)s)
 
 -- name: remove_posts_daily
 -- A deleted post leaves nothing.
-DELETE FROM {schema}.post_views_daily WHERE post_id = ANY (%(posts)s)
+DELETE FROM {schema}.busy_days WHERE post_id = ANY (%(posts)s)
 
 -- name: still_there
 -- Hours of a day in which somebody who lost a view has others: by their place in the question.
@@ -71,7 +71,7 @@ SELECT DISTINCT t.ordinal, extract(epoch FROM {plain_hour})::bigint
 
 -- name: count_hours
 -- What was inserted and deleted, hour by hour; the number of people is what their set has now.
-INSERT INTO {schema}.post_views_hourly AS old
+INSERT INTO {schema}.busy_hours AS old
 SELECT to_timestamp(t.bucket), t.post_id, views, people, durations, timed, feed, detail, search, profile, direct, share, other
   FROM unnest(%(posts)s::text[], %(buckets)s::bigint[], %(people)s::int[], %(views)s::int[], %(durations)s::bigint[],
               %(timed)s::int[], %(feed)s::int[], %(detail)s::int[], %(search)s::int[], %(profile)s::int[],
@@ -89,7 +89,7 @@ ON CONFLICT (post_id, hour) DO UPDATE
 
 -- name: count_days
 -- The same, day by day.
-INSERT INTO {schema}.post_views_daily AS old
+INSERT INTO {schema}.busy_days AS old
 SELECT to_timestamp(t.bucket), t.post_id, views, people, durations, timed, feed, detail, search, profile, direct, share, other
   FROM unnest(%(posts)s::text[], %(buckets)s::bigint[], %(people)s::int[], %(views)s::int[], %(durations)s::bigint[],
               %(timed)s::int[], %(feed)s::int[], %(detail)s::int[], %(search)s::int[], %(profile)s::int[],
@@ -107,10 +107,10 @@ ON CONFLICT (post_id, day) DO UPDATE
 
 -- name: clear_hours
 -- An hour of which every view was taken back is no bucket.
-DELETE FROM {schema}.post_views_hourly h USING unnest(%(posts)s::text[], %(buckets)s::bigint[]) AS t (post_id, bucket)
+DELETE FROM {schema}.busy_hours h USING unnest(%(posts)s::text[], %(buckets)s::bigint[]) AS t (post_id, bucket)
  WHERE h.post_id = t.post_id AND h.hour = to_timestamp(t.bucket) AND h.view_count = 0
 
 -- name: clear_days
 -- Nor is such a day.
-DELETE FROM {schema}.post_views_daily d USING unnest(%(posts)s::text[], %(buckets)s::bigint[]) AS t (post_id, bucket)
+DELETE FROM {schema}.busy_days d USING unnest(%(posts)s::text[], %(buckets)s::bigint[]) AS t (post_id, bucket)
  WHERE d.post_id = t.post_id AND d.day = to_timestamp(t.bucket) AND d.view_count = 0

@@ -10,12 +10,15 @@ from typing import Any
 import psycopg
 import pytest
 
+from consumers.analytics.layout import Layout
 from consumers.analytics.projection import AnalyticsProjection
 from consumers.analytics.store import AnalyticsStore
 from consumers.engine.projection import Batch
 from runtime.postgres import Pool, open_pool
 from schemas.envelope import Event
 
+#: Three views make a post's day busy, so that a few dozen views make both busy days and quiet ones.
+SMALL = Layout(busy_from=3)
 #: A whole hour, recent enough for every period.
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
 
@@ -60,7 +63,7 @@ async def analytics(analytics_url: str) -> AsyncIterator[Pool]:
 @pytest.fixture
 async def projection(analytics: Pool, truth: Pool) -> AnalyticsProjection:
     """The projection, ready."""
-    made = AnalyticsProjection(AnalyticsStore(analytics, truth))
+    made = AnalyticsProjection(AnalyticsStore(analytics, truth, SMALL))
     await made.prepare()
     await made.apply(batch(refill=True))
     return made

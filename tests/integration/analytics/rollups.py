@@ -25,25 +25,37 @@ SELECT DISTINCT {owner}, date_trunc('day', time, '{zone}') AS day,
        (extract(epoch FROM date_trunc('hour', time, 'UTC') - date_trunc('day', time, '{zone}')) / 3600)::int, {user}
   FROM analytics.{table} WHERE {user} IS NOT NULL AND {owner} IS NOT NULL
 """
+_BUSY = """
+SELECT post_id, date_trunc('day', time, '{zone}') FROM analytics.post_views_ts GROUP BY 1, 2 HAVING count(*) >= %s
+"""
 _KINDS = """
 SELECT date_trunc('hour', time, 'UTC'), {owner}, kind, count(*)::int FROM analytics.{table}
  WHERE {owner} IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """
 
 
-async def counted(pool: Pool, zone: str = "Asia/Phnom_Penh") -> dict[str, Any]:
-    """From the facts."""
+async def busy(pool: Pool, least: int, zone: str = "Asia/Phnom_Penh") -> set[Any]:
+    """Posts' days that have at least so many views."""
     async with pool.connection() as conn:
+        return set(await fetch_rows(conn, _BUSY.format(zone=zone), (least,)))
+
+
+async def counted(pool: Pool, zone: str = "Asia/Phnom_Penh") -> dict[str, Any]:
+    """From the facts. Viewers are those of the days that are kept as sets."""
+    async with pool.connection() as conn:
+        kept = set(await fetch_rows(conn, "SELECT post_id, day FROM analytics.post_people"))
         return {
             "hourly": await fetch_rows(conn, _COUNTED.format(bucket="hour", zone="UTC")),
             "daily": await fetch_rows(conn, _COUNTED.format(bucket="day", zone=zone)),
             "engagement": await fetch_rows(conn, _KINDS.format(owner="post_id", table="engagement_ts")),
             "activity": await fetch_rows(conn, _KINDS.format(owner="school_id", table="school_activity_ts")),
-            "viewers": set(
-                await fetch_rows(
+            "viewers": {
+                row
+                for row in await fetch_rows(
                     conn, _MARKS.format(owner="post_id", user="viewer_id", table="post_views_ts", zone=zone)
                 )
-            ),
+                if row[:2] in kept
+            },
             "actives": set(
                 await fetch_rows(
                     conn,

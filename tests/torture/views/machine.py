@@ -101,8 +101,8 @@ class Machine:
         await stack.enter_async_context(self._publishing())
         await self._count()
         self._world = World(self._conn, self._dice)
-        fields = index._FIELDS["posts"]
-        stack.callback(lambda: index._FIELDS.__setitem__("posts", fields))
+        self._fields = index._FIELDS["posts"]
+        stack.callback(lambda: index._FIELDS.__setitem__("posts", self._fields))
         self._kept = {name: Kept(name, settings, self._pool, client, self._dice) for name in VIEWS}
         for kept in self._kept.values():
             stack.push_async_callback(kept.kill)
@@ -230,7 +230,7 @@ class Machine:
             "type": "string",
             "optional": True,
         }
-        index._FIELDS["posts"] = (*index._FIELDS["posts"][:10], field)
+        index._FIELDS["posts"] = (*self._fields, field)
         await self._kept["search"].stop()
         self._kept["search"].start()
 

@@ -1,4 +1,4 @@
-"""Retention of the log, asked for every hour: by the scheduler itself, or by the worker where facts are archived.
+"""Retention of the log, every quarter of an hour: by the scheduler itself, or by the worker where facts are archived.
 
 When a day goes is `outbox/retention.py`'s, who needs it `consumers/engine/needs.py`'s; the two do not know each other.
 """
@@ -27,7 +27,7 @@ from schemas.archive import Archive
 log = structlog.get_logger(__name__)
 
 _ACTOR: Final = "log.retire"
-_EVERY: Final = timedelta(hours=1)
+_EVERY: Final = timedelta(minutes=15)
 #: A day of many million facts takes minutes to archive.
 _ARCHIVE_WITHIN: Final = 6 * 3600.0
 

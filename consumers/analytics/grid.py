@@ -73,6 +73,11 @@ class Grid:
         return datetime.fromtimestamp(self.hour(time.timestamp()), UTC)
 
 
+def day_of(time: datetime, grid: Grid) -> int:
+    """The day that an instant belongs to."""
+    return grid.day(grid.hour(time.timestamp()))
+
+
 @lru_cache
 def grid_of(zone: ZoneInfo) -> Grid:
     """The grid of a zone, made once."""

@@ -4,7 +4,8 @@ A fill makes facts of the truth's rows, as the engine does, and hands them to th
 that facts, roll-ups and sets of people are built by the one code that keeps them afterwards; the next page is read
 while one is written. From the log (`--from-log`) nothing is left to do here: the engine applies it.
 
-Renaming schemas stops nobody: a reader's statement sees the one generation or the other, both whole. Every writing
+Renaming schemas stops nobody for long: a reader's transaction sees the one generation or the other, both whole, for the
+renaming waits for those who have begun to read (`made`, which all of them read first). Every writing
 transaction begins with the checkpoint's row, so the switch, which has written that row last, is past all of them.
 """
 
@@ -147,6 +148,7 @@ class AnalyticsShadows:
             if serving is None:
                 await _rename(conn, name, LIVING)
                 return
+            await conn.execute(self._counts["keep_readers_out"])
             await copy_grants(conn, LIVING, name)
             await schema.exchange(conn, name, former)
             await _rename(conn, former, name)

@@ -1,8 +1,9 @@
 """The read side of analytics: numbers of one post or one school from the roll-ups and the sets of people.
 
 What a query costs depends on the window's days and hours, not on how many facts there are in it or before it: days with
-many are read from their sums and sets, the others (`quiet.py`) have few. Who may ask is decided in `api.py`; the same
-numbers from the truth are in `fallback.py`.
+many are read from their sums and sets, the others (`quiet.py`) have few. The statements of an answer are a transaction:
+the lock on `made` keeps a rebuild from exchanging the tables between them (`rebuild.py`). Who may ask is decided in
+`api.py`; the same numbers from the truth are in `fallback.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import psycopg
 from pyroaring import BitMap
 
 from consumers.analytics.facts import SOURCES
-from consumers.analytics.grid import HOUR, grid_of
+from consumers.analytics.grid import HOUR, day_of, grid_of
 from consumers.analytics.layout import Layout
 from consumers.analytics.model import PostNumbers, SchoolNumbers
 from consumers.analytics.people import DayOfPeople
@@ -50,19 +51,22 @@ class AnalyticsView:
             Unanswered: the roll-ups keep the days of another zone.
         """
         params = {"post": post_id, **grid.params()}
+        days = grid_of(grid.zone)
         try:
-            async with self._pool.connection() as conn:
+            async with self._pool.connection() as conn, conn.transaction():
                 sql, kind = await self._sql.of(conn, grid)
                 sets = await self._sets(conn, sql["post_people"], post_id, grid)
                 rows = await fetch_rows(conn, sql[f"views_{grid.bucket.value}"], params)
                 engagements = await fetch_rows(conn, sql["engagements"], params)
-                spans = [(post_id, *span) for span in spans_between(grid_of(grid.zone), grid, sets)]
+                spans = [(post_id, *span) for span in spans_between(days, grid, sets)]
                 quiet = await self._quiet.count(conn, spans, grid.bucket)
                 names = frozenset[str]().union(*(bucket.people for bucket in quiet))
                 people = await self._quiet.union(conn, list(sets.values()), names)
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
         if kind != Kind.COMMUNITY:  # whose continuous aggregates have the quiet days as well
+            # A day that has become busy since its set was looked for is among the quiet ones.
+            rows = [row for row in rows if day_of(row[0], days) in sets]
             rows += [_as_row(bucket) for bucket in quiet]
         return _post_numbers(rows, engagements, people)
 

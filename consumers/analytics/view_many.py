@@ -39,18 +39,20 @@ class ManyPostsView:
         """
         params = {"posts": list(posts), **grid.params()}
         try:
-            async with self._pool.connection() as conn:
+            async with self._pool.connection() as conn, conn.transaction():  # see `AnalyticsView`
                 sql, kind = await self._sql.of(conn, grid)
-                views = await fetch_rows(conn, sql["views_of_posts"], params)
-                engagements = await fetch_rows(conn, sql["engagements_of_posts"], params)
                 cursor = await conn.execute(sql["people_of_posts"], params, binary=True)
                 sets = [(day, post, BitMap.deserialize(raw)) for day, post, raw in await cursor.fetchall()]
+                views = await fetch_rows(conn, sql["views_of_posts"], params)
+                engagements = await fetch_rows(conn, sql["engagements_of_posts"], params)
                 quiet = await self._quiet.count(conn, _spans(posts, grid, sets), Bucket.DAY)
                 names = frozenset[str]().union(*(bucket.people for bucket in quiet))
                 number = await self._quiet.numbers(conn, names)
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
         if kind != Kind.COMMUNITY:  # whose continuous aggregates have the quiet days as well
+            busy = {(day, post) for day, post, _ in sets}
+            views = [row for row in views if row[:2] in busy]
             views += [(bucket.start, bucket.post, bucket.views) for bucket in quiet]
         sets += [(one.start, one.post, BitMap([number[user] for user in one.people])) for one in quiet]
         by_day: dict[datetime, int] = _sizes((day, people) for day, _, people in sets)

@@ -23,3 +23,6 @@ UNION ALL SELECT 'activities', engaged.n + others.n FROM engaged, others
 
 -- name: fence
 UPDATE {schema}.checkpoint SET generation = greatest(generation, %(generation)s)
+
+-- name: keep_readers_out
+LOCK TABLE {schema}.made IN ACCESS EXCLUSIVE MODE

@@ -36,6 +36,10 @@ class AnalyticsProjection:
         """The checkpoint kept beside the facts."""
         return await self._store.read_checkpoint()
 
+    async def clear(self, generation: int) -> None:
+        """Empty all tables but the checkpoint's."""
+        await self._store.clear(generation)
+
     async def apply(self, batch: Batch) -> Sequence[Rejection]:
         """Insert, remove and recount; see the class of errors in `Projection.apply`."""
         changes, unusable = fold(batch.events)

@@ -25,7 +25,10 @@ FACT_TABLES: Final = ("post_views_ts", "engagement_ts", "school_activity_ts")
 ROLLUPS: Final = ("post_views_hourly", "post_views_daily", "engagement_hourly", "school_activity_hourly")
 #: Sums of busy days, where the roll-ups are no continuous aggregates.
 KEPT: Final = ("busy_hours", "busy_days")
-_OTHERS: Final = ("made", "checkpoint", "people", "post_people", "school_people")
+#: Roll-ups that are tables there; the others are views on facts and sums.
+_KEPT_ROLLUPS: Final = ("engagement_hourly", "school_activity_hourly")
+_PEOPLE: Final = ("people", "post_people", "school_people")
+_OTHERS: Final = ("made", "checkpoint", *_PEOPLE)
 RELATIONS: Final = (*FACT_TABLES, *ROLLUPS, *_OTHERS)
 _LOCK: Final = 7_310_017
 
@@ -88,6 +91,15 @@ async def drop(conn: Connection, layout: Layout) -> None:
     for table in (*ROLLUPS, *KEPT, *_OTHERS):
         await conn.execute(sql.SQL("DROP TABLE IF EXISTS {}.{} CASCADE").format(name, sql.Identifier(table)))
     await conn.execute(sql.SQL("DROP FUNCTION IF EXISTS {}.forget() CASCADE").format(name))
+
+
+async def empty(conn: Connection, layout: Layout, kind: Kind) -> None:
+    """Take out every fact with all that is counted of it; who may read stays. The checkpoint goes as well."""
+    rollups = ROLLUPS if kind is Kind.COMMUNITY else (*KEPT, *_KEPT_ROLLUPS)
+    for table in (*FACT_TABLES, *rollups, *_PEOPLE):
+        await conn.execute(
+            sql.SQL("TRUNCATE {}.{}").format(sql.Identifier(layout.schema), sql.Identifier(table))
+        )
 
 
 async def exchange(conn: Connection, shadow: str, former: str) -> None:

@@ -8,7 +8,7 @@ is `view.py`'s.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, NoReturn
 
 import psycopg
 
@@ -17,7 +17,7 @@ from consumers.analytics.facts import Changes
 from consumers.analytics.layout import Layout
 from consumers.analytics.people import Numbers
 from consumers.analytics.refresh import LateBuckets
-from consumers.analytics.schema import Kind, ensure_months, install, month_of
+from consumers.analytics.schema import Kind, empty, ensure_months, install, month_of
 from consumers.analytics.standing import standing
 from consumers.analytics.truth import TruthReader
 from consumers.analytics.view_facts import ViewFacts
@@ -70,6 +70,25 @@ class AnalyticsStore:
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
         return rows[0][0] if rows else None
+
+    async def clear(self, generation: int) -> None:
+        """Empty all tables but the checkpoint's, in one transaction.
+
+        Raises:
+            Retryable, StaleOwner, StoreForgot: as `write`.
+        """
+        try:
+            async with self._pool.connection() as conn, conn.transaction():
+                claimed = await fetch_rows(conn, self._sql["claim"], {"generation": generation})
+                if not claimed:
+                    await self._refuse(conn, generation)
+                await empty(conn, self._layout, self._kind)  # whose trigger forgets the checkpoint
+                await conn.execute(self._sql["restore"], claimed[0])
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+            raise StoreForgot(f"analytics tables are gone: {error}") from error
+        except TRANSIENT as error:
+            raise Retryable(f"analytics database: {error}") from error
+        await self.prepare()
 
     async def write(self, changes: Changes, batch: Batch) -> None:
         """Apply a batch's net changes and its checkpoint in one transaction.
@@ -133,9 +152,11 @@ class AnalyticsStore:
             "expects": batch.expects,
         }
         statement = "first_checkpoint" if begins else "next_checkpoint"
-        if (await conn.execute(self._sql[statement], params)).rowcount:
-            return
-        if await fetch_rows(conn, self._sql["newer_owner"], params):
+        if not (await conn.execute(self._sql[statement], params)).rowcount:
+            await self._refuse(conn, batch.generation)
+
+    async def _refuse(self, conn: Connection, generation: int) -> NoReturn:
+        if await fetch_rows(conn, self._sql["newer_owner"], {"generation": generation}):
             raise StaleOwner
         raise StoreForgot("the analytics tables do not hold the checkpoint that they were given")
 

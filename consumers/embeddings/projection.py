@@ -35,6 +35,10 @@ class EmbeddingsProjection:
         """See `EmbeddingStore.read_checkpoint`."""
         return await self._store.read_checkpoint()
 
+    async def clear(self, generation: int) -> None:
+        """See `EmbeddingStore.clear`."""
+        await self._store.clear(generation)
+
     async def apply(self, batch: Batch) -> Sequence[Rejection]:
         """See `EmbeddingStore.write`; no event is ever refused."""
         await self._store.write(touched(batch), batch)

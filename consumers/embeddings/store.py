@@ -101,6 +101,28 @@ class EmbeddingStore:
                 row = None if lost else row
         return row[0] if row else None
 
+    async def clear(self, generation: int) -> None:
+        """Remove the documents of things, and the interests of people, that are gone from the truth.
+
+        What stands there stays: its vector need not be loaded again, and the fill compares the texts.
+
+        Raises:
+            Retryable, StaleOwner, StoreForgot: as `write`.
+        """
+        if self._model is None or self._model_id is None:
+            return
+        try:
+            async with transaction(self._pool) as conn:
+                await self._claim(conn, generation)
+                outlived = await (await conn.execute(self._sql["outlived_documents"])).fetchall()
+                if outlived:
+                    await conn.execute(self._sql["drop_documents"], _columns(outlived))
+                if self._number is None:
+                    await conn.execute(self._sql["drop_outlived_marks"])
+                    await conn.execute(self._sql["drop_outlived_interests"])
+        except _DROPPED as error:
+            raise StoreForgot(f"embeddings: {error}") from error
+
     async def write(self, touched: Touched, batch: Batch) -> None:
         """Bring documents up to the truth, queue what is missing, store the checkpoint: all or nothing.
 
@@ -130,6 +152,12 @@ class EmbeddingStore:
         if (await conn.execute(statement, params)).rowcount == 0:
             [(newer,)] = await (await conn.execute(self._sql["newer_owner"], params)).fetchall()
             raise StaleOwner if newer else StoreForgot("embeddings: not the checkpoint that was given")
+
+    async def _claim(self, conn: Connection, generation: int) -> None:
+        params = {"generation": generation}
+        if (await conn.execute(self._sql["claim"], params)).rowcount == 0:
+            [(newer,)] = await (await conn.execute(self._sql["newer_owner"], params)).fetchall()
+            raise StaleOwner if newer else StoreForgot("embeddings: there is no checkpoint")
 
     async def _write(self, conn: Connection, touched: Touched, model: Model, model_id: int) -> None:
         stale = list(touched.engaged)

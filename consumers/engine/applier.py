@@ -88,6 +88,11 @@ class Applier:
         if events:
             self._report(len(events), monotonic() - started, events[0])
 
+    async def clear(self) -> None:
+        """Have what a fill would not write over taken out of the view; see `Projection.clear`."""
+        async with self._turn:
+            await self._patience.insist(partial(self._projection.clear, self._generation))
+
     async def replay(self, events: Sequence[Event]) -> None:
         """Bring old events into the view once more, between two batches; the checkpoint stays where it is.
 

@@ -66,13 +66,16 @@ class CatchUp:
     async def refill(self, checkpoint: Checkpoint | None, why: str) -> Checkpoint:
         """Make events from the rows of the truth; an interrupted fill goes on where it stopped.
 
-        What changes meanwhile, and what a view that is filled up once more had not heard of, comes from the log
-        afterwards: the checkpoint keeps the snapshot from before.
+        Readers are sent to PostgreSQL first, then what the truth no longer has is cleared away: nobody may have told
+        of it. What changes meanwhile, and what a view that is filled up once more had not heard of, comes from the
+        log afterwards: the checkpoint keeps the snapshot from before.
         """
         log.info("refill_started", consumer=self._consumer, why=why)
         sources = await self._patience.insist(self._log.truth_sources)
         state = await self._start_of_refill(checkpoint, sources)
         await self._applier.apply((), state, refill=True)
+        if sources and state.refill == Refill():
+            await self._applier.clear()
         for source in sources:
             if state.refill and source >= state.refill.source:
                 state = await self._fill_from(source, state)
@@ -93,16 +96,15 @@ class CatchUp:
 
     async def _start_of_refill(self, checkpoint: Checkpoint | None, sources: list[str]) -> Checkpoint:
         head = await self._patience.insist(self._log.head)
-        first = Refill(sources[0] if sources else "", None)
         if checkpoint is None or not (log_reaches(checkpoint, head) and await self._reaches(checkpoint)):
             snapshot = head.snapshot if sources else NOTHING  # with no truth to read, the log is all there is
             life = token_hex(8)
             return Checkpoint(
-                life, head.epoch, snapshot, head.taken_at_ms, fill=head.newest_fill, refill=first
+                life, head.epoch, snapshot, head.taken_at_ms, fill=head.newest_fill, refill=Refill()
             )
         if checkpoint.refill:
             return replace(checkpoint, streams={})
-        return replace(checkpoint, fill=head.newest_fill, streams={}, scan=None, refill=first)
+        return replace(checkpoint, fill=head.newest_fill, streams={}, scan=None, refill=Refill())
 
     async def _fill_from(self, source: str, state: Checkpoint) -> Checkpoint:
         """Page by page; each page carries the checkpoint of the one before, so that none is lost with a crash."""

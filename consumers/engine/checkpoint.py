@@ -44,10 +44,13 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Refill:
-    """A fill from the truth that is under way: `source` is being read and done up to `cursor`."""
+    """A fill from the truth that is under way: `source` is being read and done up to `cursor`.
 
-    source: str
-    cursor: str | None
+    No source: it has yet to begin, and what the view holds of before has yet to be cleared away.
+    """
+
+    source: str = ""
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

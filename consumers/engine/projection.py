@@ -91,6 +91,18 @@ class Projection(Protocol):
     async def read_checkpoint(self) -> str | None:
         """The checkpoint kept in the view's own store; None when the store has none (new, wiped, restored empty)."""
 
+    async def clear(self, generation: int) -> None:
+        """Take out what a fill from the truth, which follows, would not write over. The checkpoint stays.
+
+        A fill reads what there is. What is gone from the truth, and nobody tells of any more, must be gone from the
+        view before: the whole content, or what is looked up to be missing there. Idempotent.
+
+        Raises:
+            Retryable: the store is away.
+            StaleOwner: another owner has taken over.
+            StoreForgot: there is no such view any more.
+        """
+
     async def apply(self, batch: Batch) -> Sequence[Rejection]:
         """Apply a batch and store its checkpoint; applying it again changes nothing. An empty batch only stores it.
 

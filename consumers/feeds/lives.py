@@ -1,6 +1,6 @@
 """The lives of the view in Redis: which serves, how they change places, how one ends.
 
-What a life holds is `store.py`'s.
+What a life holds is `store.py`'s, and beginning another under the same name.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from consumers.feeds import schema
-from consumers.feeds.store import awaited, translated
+from consumers.feeds.calls import awaited, translated
 from runtime.redis import Client
 
 _EXCHANGE: Final = Path(__file__).parent / "lua" / "exchange.lua"
@@ -51,15 +51,22 @@ class Lives:
         return found["used_memory"], found.get("maxmemory") or found["total_system_memory"]
 
     async def drop(self, number: int) -> None:
-        """Remove a shadow's life; its name goes last, so that a crash leaves nothing that is not found."""
-        life = await self.incarnation(number)
+        """Remove a shadow's life."""
+        meta = schema.meta(self._prefix, number)
+        await drop_life(self._client, self._root, schema.former(meta))
+        await drop_life(self._client, self._root, meta)
+
+
+async def drop_life(client: Client, root: str, meta: str) -> None:
+    """Remove all keys of the life under a name; the name goes last: a crash leaves nothing that is not found."""
+    keys: list[bytes] = []
+    with translated():
+        life = await awaited(client.hget(meta, "incarnation"))
         if life is None:
             return
-        keys: list[bytes] = []
-        with translated():
-            async for key in self._client.scan_iter(f"{self._root}{life}:*", count=1000):
-                keys.append(key)
-                if len(keys) >= _KEYS_PER_UNLINK:
-                    await self._client.unlink(*keys)
-                    keys.clear()
-            await self._client.unlink(*keys, schema.meta(self._prefix, number))
+        async for key in client.scan_iter(f"{root}{life.decode()}:*", count=1000):
+            keys.append(key)
+            if len(keys) >= _KEYS_PER_UNLINK:
+                await client.unlink(*keys)
+                keys.clear()
+        await client.unlink(*keys, meta)

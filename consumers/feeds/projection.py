@@ -42,6 +42,10 @@ class FeedsProjection:
         """The checkpoint kept beside the pools."""
         return await self._store.read_checkpoint()
 
+    async def clear(self, generation: int) -> None:
+        """Begin another life of the view, empty, under the same name and checkpoint."""
+        await self._store.clear(generation)
+
     async def apply(self, batch: Batch) -> Sequence[Rejection]:
         """Write what the batch's keys are now; no event is ever refused, its content is not used."""
         found = touched(batch.events, refill=batch.refill)

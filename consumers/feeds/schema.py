@@ -6,6 +6,7 @@ everything that a ranking needs, on a Redis Cluster too. `<root>` = `<STREAM_PRE
   <root>meta                      hash    incarnation (random, new when the view was lost), generation (of the lease
                                           that wrote last), checkpoint (the engine's, opaque)
   <root>meta@<number>             hash    the same of a shadow: another life of the view, being built or kept
+  <root>meta…:former              hash    the incarnation before, while its keys are being removed
   <root><incarnation>:post:<id>   string  `<static JSON>\n<counts JSON>`, see mapping.py; there while a pool has it
   <root><incarnation>:<pool>      zset    post id -> chronological score: createdAt in ms, pinned ones PIN_SCORE higher
        recent:public                      PUBLIC posts                                          newest PUBLIC_CAP
@@ -61,6 +62,11 @@ def root(prefix: str) -> str:
 def meta(prefix: str, number: int | None = None) -> str:
     """Names the life of the view that serves, or that of a shadow."""
     return f"{root(prefix)}meta" if number is None else f"{root(prefix)}meta@{number}"
+
+
+def former(meta_key: str) -> str:
+    """Names the life that another has followed under `meta_key`, while its keys are being removed."""
+    return f"{meta_key}:former"
 
 
 def viewer_root(prefix: str, user: str) -> str:

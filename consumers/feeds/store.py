@@ -7,20 +7,21 @@ Redis's errors leave as `Retryable`. What the keys mean is `schema.py`; what is 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import orjson
 
 from consumers.engine.projection import StaleOwner, StoreForgot
 from consumers.feeds import schema
+from consumers.feeds.calls import awaited, translated
+from consumers.feeds.lives import drop_life
 from consumers.feeds.mapping import PostState
 from consumers.feeds.pools import Group
 from runtime.errors import Retryable
-from runtime.redis import TRANSIENT, Client
+from runtime.redis import Client
 
 _LUA: Final = Path(__file__).parent / "lua"
 #: A script with so many posts takes Redis some ten milliseconds.
@@ -71,6 +72,7 @@ class FeedStore:
         self._root = schema.root(prefix)
         self._meta = schema.meta(prefix, number)
         self._apply = client.register_script((_LUA / "apply.lua").read_text(encoding="utf-8"))
+        self._renew = client.register_script((_LUA / "renew.lua").read_text(encoding="utf-8"))
         self._gather = client.register_script((_LUA / "gather.lua").read_text(encoding="utf-8"))
         self._incarnation: bytes | None = None
 
@@ -94,6 +96,22 @@ class FeedStore:
             found = await awaited(self._client.hmget(self._meta, ["incarnation", "checkpoint"]))
         incarnation, checkpoint = found
         return checkpoint.decode() if checkpoint and incarnation == self._incarnation else None
+
+    async def clear(self, generation: int) -> None:
+        """Begin another life, empty, with the checkpoint of this one; then remove this one's keys.
+
+        Raises:
+            Retryable, StoreForgot, StaleOwner: as `apply`.
+        """
+        former = schema.former(self._meta)
+        await drop_life(self._client, self._root, former)  # of an attempt that was killed
+        with translated():
+            answer = await self._renew(
+                keys=[self._meta, former], args=[self._incarnation or b"", secrets.token_hex(8), generation]
+            )
+        _check(answer, generation)
+        await self.prepare()
+        await drop_life(self._client, self._root, former)
 
     async def apply(
         self, changes: Changes, checkpoint: str, generation: int, *, expects: str | None = None
@@ -128,10 +146,7 @@ class FeedStore:
                 keys=[self._meta],
                 args=[self._root, self._incarnation or b"", generation, checkpoint, text, *known],
             )
-        if answer == b"STALE":
-            raise StaleOwner(f"feeds: generation {generation} is not the newest")
-        if answer != b"OK":
-            raise StoreForgot("feeds: Redis has lost the view")
+        _check(answer, generation)
 
     async def gather(
         self, groups: Iterable[Group], versions: Sequence[str], floors: Sequence[str] = ()
@@ -200,22 +215,16 @@ class FeedStore:
             await self._client.set(key, text, ex=schema.PROFILE_TTL)
 
 
+def _check(answer: bytes, generation: int) -> None:
+    """What a writing script says."""
+    if answer == b"STALE":
+        raise StaleOwner(f"feeds: generation {generation} is not the newest")
+    if answer != b"OK":
+        raise StoreForgot("feeds: Redis has lost the view")
+
+
 def _parts(changes: Changes) -> list[Changes]:
     """The changes in the sizes of one script; viewers' versions move last, when the posts are there."""
     starts = range(0, max(len(changes.posts), 1), _POSTS_PER_SCRIPT)
     parts = [Changes(changes.posts[start : start + _POSTS_PER_SCRIPT]) for start in starts]
     return [*parts[:-1], Changes(parts[-1].posts, changes.gone, changes.moved)]
-
-
-async def awaited(reply: Any) -> Any:
-    """The reply of a hash command, which redis-py types for both of its clients at once."""
-    return await reply
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """Redis away, or unwilling, comes out as Retryable."""
-    try:
-        yield
-    except TRANSIENT as error:
-        raise Retryable(f"Redis: {error}") from error

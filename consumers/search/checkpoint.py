@@ -87,6 +87,15 @@ class Checkpoint:
         """The index is new and empty: whatever was applied before is gone."""
         await self.store.delete(self.collection, ["state"])
 
+    async def check(self, generation: int) -> None:
+        """Nothing, for the newest owner.
+
+        Raises:
+            StaleOwner: another owner has been here.
+            NotThere: the collection is gone.
+        """
+        await self._documents(generation)
+
     async def open(self, batch: Batch, keys: Keys) -> Keys:
         """Journal a write before it begins; returns its keys together with those that have to be mended with it.
 

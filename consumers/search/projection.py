@@ -108,6 +108,16 @@ class SearchProjection:
         """The engine's checkpoint as the index has it."""
         return await self._checkpoint.read()
 
+    async def clear(self, generation: int) -> None:
+        """Make the collections anew; the checkpoint and the journal stand in one of their own."""
+        try:
+            await self._checkpoint.check(generation)
+        except NotThere as error:
+            raise StoreForgot(f"a collection is gone: {error}") from error
+        for kind in KINDS:
+            await self._store.drop(self._collection(kind))
+            await self._store.create(schema.definition(self._prefix, kind, self._suffix))
+
     async def apply(self, batch: Batch) -> Sequence[Rejection]:
         """Write what the truth has for the batch's keys, then the checkpoint."""
         keys = {kind: named for topic, kind in _KIND_OF_TOPIC.items() if (named := batch.keys(topic))}

@@ -38,6 +38,9 @@ class Harness(Protocol):
     async def wipe(self, stores: Stores) -> None:
         """Take everything away, as a disk that died would."""
 
+    async def lose_checkpoint(self, stores: Stores) -> None:
+        """The store forgets how far it is, and nothing else."""
+
     async def checkpoint(self, stores: Stores) -> str | None:
         """What the store itself says, looked up without the consumer's code."""
 

@@ -60,6 +60,11 @@ class AnalyticsHarness:
         async with stores.pool.connection() as conn:
             await conn.execute("DROP SCHEMA IF EXISTS analytics CASCADE")
 
+    async def lose_checkpoint(self, stores: Stores) -> None:
+        """Delete its row."""
+        async with stores.pool.connection() as conn:
+            await conn.execute("DELETE FROM analytics.checkpoint")
+
     async def checkpoint(self, stores: Stores) -> str | None:
         """The one row, if the table is there."""
         async with stores.pool.connection() as conn:

@@ -29,6 +29,11 @@ class EmbeddingsHarness:
         async with stores.pool.connection() as conn:
             await conn.execute("SELECT embeddings.forget()")
 
+    async def lose_checkpoint(self, stores: Stores) -> None:
+        """Delete its row."""
+        async with stores.pool.connection() as conn:
+            await conn.execute("DELETE FROM embeddings.checkpoint")
+
     async def checkpoint(self, stores: Stores) -> str | None:
         """The one row, if the table is there."""
         async with stores.pool.connection() as conn:

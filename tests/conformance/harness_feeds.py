@@ -37,6 +37,11 @@ class FeedsHarness:
         async with Redis.from_url(stores.settings.redis_url) as client:
             await client.flushall()
 
+    async def lose_checkpoint(self, stores: Stores) -> None:
+        """Delete its field."""
+        async with self._client(stores) as client:
+            await client.hdel(f"{stores.settings.stream_prefix}:{{feeds}}:meta", "checkpoint")
+
     async def checkpoint(self, stores: Stores) -> str | None:
         """Kept beside the pools."""
         async with self._client(stores) as client:

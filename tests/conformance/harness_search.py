@@ -39,6 +39,14 @@ class SearchHarness:
         """Drop every collection."""
         empty_typesense(_address(stores))
 
+    async def lose_checkpoint(self, stores: Stores) -> None:
+        """Delete its document."""
+        at = _address(stores)
+        path = f"/collections/{stores.settings.stream_prefix}_checkpoint/documents/state"
+        headers = {"X-TYPESENSE-API-KEY": at.api_key}
+        async with httpx.AsyncClient(base_url=at.url, headers=headers, timeout=10) as client:
+            (await client.delete(path)).raise_for_status()
+
     async def checkpoint(self, stores: Stores) -> str | None:
         """Kept in a collection of its own."""
         at = _address(stores)

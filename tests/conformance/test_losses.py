@@ -132,6 +132,19 @@ class Bench:
         """What was written so far is no longer in the log."""
         self._conn.execute("TRUNCATE outbox.events")
 
+    def retire_the_log(self) -> None:
+        """The same by retention, which notes how far it went."""
+        self._conn.execute(
+            """INSERT INTO outbox.retired_days (day, max_id, max_xid)
+               SELECT (now() AT TIME ZONE 'UTC')::date, max(id), max(xid) FROM outbox.events"""
+        )
+        self.forget_the_log()
+
+    def ask_for_a_fill(self) -> None:
+        """Capture is on again: what happened meanwhile, the log does not know."""
+        self.forget_the_log()
+        self._conn.execute("INSERT INTO outbox.fills (reason) VALUES ('test')")
+
     def trim(self) -> None:
         """Nothing but the newest entry is left of any stream."""
         self.relay.publish()
@@ -211,6 +224,21 @@ async def test_added_today(bench: Bench) -> None:
     bench.forget_the_log()
     async with bench.running():
         bench.happen()
+        await bench.caught_up()
+    await bench.equals_a_fresh_fill()
+
+
+@pytest.mark.parametrize("lose", [Bench.retire_the_log, Bench.ask_for_a_fill, Bench.forget_the_log])
+async def test_what_nobody_tells_of_any_more(bench: Bench, lose: Callable[[Bench], None]) -> None:
+    """Things have gone, and so have the events that said so. What a fill does not find must not stay in the view."""
+    async with bench.running():
+        bench.happen(4)
+        await bench.caught_up()
+    bench.happen(publish=False)
+    lose(bench)
+    if lose is Bench.forget_the_log:
+        await bench.harness.lose_checkpoint(bench.stores)
+    async with bench.running():
         await bench.caught_up()
     await bench.equals_a_fresh_fill()
 

@@ -180,6 +180,23 @@ async def test_owners_that_die_and_owners_that_are_late(
         assert await harness.content(stores) == expected
 
 
+async def test_clearing_is_the_owners_and_a_fill_makes_it_good(
+    harness: Harness, stores: Stores, history: History
+) -> None:
+    _, expected = await live(harness, stores, history)
+    async with process(harness, stores, 2) as former, process(harness, stores, 3) as owner:
+        await owner.apply([])
+        kept = await owner.projection.read_checkpoint()
+        with pytest.raises(StaleOwner):
+            await former.projection.clear(2)
+        assert await harness.content(stores) == expected
+        for _ in range(2):  # killed after the first time
+            await owner.projection.clear(3)
+        assert await owner.projection.read_checkpoint() == kept
+        await from_the_truth(owner, stores)
+        assert await harness.content(stores) == expected
+
+
 async def test_a_replay_of_any_part_leaves_the_view_as_it_was(
     harness: Harness, stores: Stores, history: History
 ) -> None:

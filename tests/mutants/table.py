@@ -144,6 +144,11 @@ MUTANTS: Final = (
         (f"{_ENGINE}test_losses.py::test_hole",),
     ),
     Mutant(
+        "I10b-clears-nothing",
+        "a fill leaves in the view what the truth no longer has",
+        ("tests/conformance/test_losses.py::test_what_nobody_tells_of_any_more[search-retire_the_log]",),
+    ),
+    Mutant(
         "I12-one-look",
         "a change on its way is reported as a difference",
         (f"{_VERIFY}test_search.py::test_changes_under_way_are_no_differences",),

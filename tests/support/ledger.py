@@ -50,6 +50,9 @@ class LedgerProjection:
         self.poison: Callable[[Event], bool] = lambda event: bool(event.data.get("poison"))
         self.reject: Callable[[Event], bool] = lambda event: bool(event.data.get("reject"))
         self.stall_after_apply: asyncio.Event | None = None
+        self.stall_in_clear: asyncio.Event | None = None
+        #: How many events had been applied, each time that the view was to be cleared.
+        self.cleared_after: list[int] = []
 
     async def prepare(self) -> None:
         """Make the tables."""
@@ -63,6 +66,13 @@ class LedgerProjection:
         async with self._pool.connection() as conn:
             row = await (await conn.execute("SELECT checkpoint FROM ledger_checkpoint")).fetchone()
         return row[0] if row else None
+
+    async def clear(self, generation: int) -> None:
+        """Only say so: rows stay, so that a test sees what was applied."""
+        self.cleared_after.append(len(self.applied))
+        if self.stall_in_clear is not None:
+            self.stall_in_clear.set()
+            await asyncio.Event().wait()  # until the test kills us
 
     async def apply(self, batch: Batch) -> Sequence[Rejection]:
         """Write the batch in one transaction."""

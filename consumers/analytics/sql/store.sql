@@ -14,6 +14,14 @@ UPDATE {schema}.checkpoint SET generation = %(generation)s, checkpoint = %(check
  WHERE generation <= %(generation)s
    AND (%(expects)s::text IS NULL OR checkpoint IN (%(expects)s::text, %(checkpoint)s))
 
+-- name: claim
+-- Nobody else writes until the transaction ends. No row: there is none, or a newer owner has written here.
+UPDATE {schema}.checkpoint SET generation = %(generation)s WHERE generation <= %(generation)s
+RETURNING generation, checkpoint
+
+-- name: restore
+INSERT INTO {schema}.checkpoint (generation, checkpoint) VALUES (%s, %s)
+
 -- name: newer_owner
 -- A row when there is one.
 SELECT FROM {schema}.checkpoint WHERE generation > %(generation)s

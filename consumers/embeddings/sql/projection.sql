@@ -15,6 +15,10 @@ UPDATE embeddings.checkpoint SET generation = %(generation)s, checkpoint = %(che
  WHERE generation <= %(generation)s AND model_id IS NOT DISTINCT FROM %(model)s
    AND (%(expects)s::text IS NULL OR checkpoint IN (%(expects)s::text, %(checkpoint)s))
 
+-- name: claim
+-- Nobody else writes until the transaction ends. No row: there is none, or a newer owner has written.
+UPDATE embeddings.checkpoint SET generation = %(generation)s WHERE generation <= %(generation)s
+
 -- name: newer_owner
 SELECT EXISTS (SELECT FROM embeddings.checkpoint WHERE generation > %(generation)s)
 
@@ -101,6 +105,20 @@ DELETE FROM embeddings.cache c USING gone
  WHERE c.content_hash = gone.content_hash
    AND NOT EXISTS (SELECT FROM embeddings.documents d WHERE d.content_hash = c.content_hash
                       AND NOT EXISTS (SELECT FROM gone g WHERE g.kind = d.kind AND g.id = d.id))
+
+-- name: outlived_documents
+-- Of things that are gone from the truth. Of a quiz whose post is there still, the fill takes care.
+SELECT d.kind, d.id FROM embeddings.documents d
+ WHERE CASE d.kind WHEN 'course' THEN NOT EXISTS (SELECT FROM courses c WHERE c.id = d.id)
+                   WHEN 'profile' THEN NOT EXISTS (SELECT FROM users u WHERE u.id = d.id)
+                   ELSE NOT EXISTS (SELECT FROM posts p WHERE p.id = d.id) END
+ ORDER BY d.kind, d.id
+
+-- name: drop_outlived_marks
+DELETE FROM embeddings.stale_interests s WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = s.user_id)
+
+-- name: drop_outlived_interests
+DELETE FROM embeddings.interests i WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = i.user_id)
 
 -- name: drop_marks
 -- First: it waits for a worker that is just building them.

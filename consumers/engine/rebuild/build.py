@@ -88,6 +88,7 @@ class Builder:
         if state is None:
             state = _beginning(head, from_log=self._rebuild.source == "log")
             await applier.apply((), state, refill=True)
+            await applier.clear()  # left behind by an attempt whose checkpoint is lost
         if state.refill:
             state = await self._from_truth(applier, state, generation)
         await self._patience.insist(partial(self._shadows.complete, self._rebuild.id))
@@ -134,5 +135,6 @@ def _beginning(head: Head, *, from_log: bool) -> Checkpoint:
     life = token_hex(8)
     if from_log:
         return Checkpoint(life, 0, NOTHING, head.taken_at_ms, fill=head.newest_fill)
-    first = Refill("", None)
-    return Checkpoint(life, head.epoch, head.snapshot, head.taken_at_ms, fill=head.newest_fill, refill=first)
+    return Checkpoint(
+        life, head.epoch, head.snapshot, head.taken_at_ms, fill=head.newest_fill, refill=Refill()
+    )

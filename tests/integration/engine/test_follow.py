@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import psycopg
 
 from consumers.engine.projection import Projection
+from runtime.postgres import Pool
 from tests.integration.engine.conftest import PERSON, Consume, Look
 from tests.support.ledger import LedgerProjection
 from tests.support.streams import StepRelay, emit
@@ -69,6 +72,27 @@ async def test_a_view_is_filled_from_the_truth_when_asked(
     connection.execute("INSERT INTO outbox.fills (reason) VALUES ('test')")
     await until(lambda: look.latest().get("user/u1") == 0, what="filled")
     await until(lambda: look.live() and look.on_streams(), what="serving again")
+
+
+async def test_a_fill_clears_first_however_often_it_is_killed(
+    consume: Consume, ledger: LedgerProjection, pool: Pool, connection: psycopg.Connection, look: Look
+) -> None:
+    connection.execute(PERSON, ("u1", "u1@example.test"))
+    ledger.stall_in_clear = asyncio.Event()
+    async with consume(ledger) as process:
+        await ledger.stall_in_clear.wait()
+        assert not look.live()
+        process.cancel()
+        await asyncio.wait((process,))
+    successor = LedgerProjection(pool)
+    async with consume(successor):
+        await until(look.live)
+    assert successor.cleared_after == [0]
+    assert look.latest()["user/u1"] == 0
+    later = LedgerProjection(pool)
+    async with consume(later):
+        await until(look.has(emit(connection, "a")))
+    assert later.cleared_after == [], "the log is enough"
 
 
 async def test_nothing_is_served_before_there_is_a_truth_to_fill_from(

@@ -79,6 +79,18 @@ async def test_a_view_that_was_lost_is_noticed_before_anything_is_written(
     assert await feeds.read_checkpoint() == "two"
 
 
+async def test_another_life_leaves_nothing_of_the_one_before(feeds: FeedStore, client: Client) -> None:
+    await feeds.apply(Changes([state(number) for number in range(5)]), "one", 1)
+    former = f"{schema.root('stunity')}meta:former"
+    await client.hset(former, "incarnation", "killed")  # before its keys were gone
+    await client.set(f"{schema.root('stunity')}killed:post:p000", "x")
+    await feeds.clear(2)
+    assert await feeds.read_checkpoint() == "one"
+    assert [key async for key in client.scan_iter("stunity:{feeds}:*")] == [schema.meta("stunity").encode()]
+    with pytest.raises(StaleOwner):
+        await feeds.clear(1)
+
+
 async def test_redis_away_is_retryable() -> None:
     async with open_client("redis://127.0.0.1:1", timeout=0.2) as nowhere:
         away = FeedStore(nowhere, "stunity")

@@ -23,7 +23,7 @@ def test_old_enough_and_far_enough(moves: list[tuple[int, float, bool]], seconds
     trail, reached, now, confirmed = Trail(seconds, mass), [], 0.0, 0
     point = progress = 1
     for distance, pause, writes in moves:
-        point, now = point + distance, now + pause
+        point, now = point + max(distance, int(writes)), now + pause  # an entry has a place of its own
         progress = point if writes else progress
         trail.add(step(point, now, progress))
         reached.append((point, now, progress))

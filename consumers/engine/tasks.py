@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
+#: Well above what cleaning up takes: that must not be interrupted. Seconds.
+_CANCEL_AGAIN: Final = 10.0
 
 
 async def until_stopped(work: Coroutine[Any, Any, T], stop: asyncio.Event) -> T | None:
@@ -27,10 +29,17 @@ async def guarded(work: Coroutine[Any, Any, None], guard: Coroutine[Any, Any, No
 
 
 async def _first_of(*tasks: asyncio.Future[Any]) -> None:
-    """Wait for one of them, then cancel and await the others."""
+    """Wait for one of them, then cancel and await the others.
+
+    Once is not always enough: on Python 3.11 a cancellation is lost when what is waited for with a time limit (a pooled
+    connection) is there in the same moment (https://github.com/python/cpython/issues/86296).
+    """
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        pending = set(tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN)
+        await asyncio.gather(*tasks, return_exceptions=True)  # what the others raised is not asked for

@@ -11,12 +11,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Final, Literal
 
 import structlog
 
 from consumers.engine.lease import Lease
 from consumers.engine.options import Options
+from consumers.engine.patience import Patience
 from consumers.engine.rebuild.build import Builder
 from consumers.engine.rebuild.gates import GateFailed, Gates
 from consumers.engine.rebuild.register import RUNNING, Rebuild, Register
@@ -25,6 +27,7 @@ from consumers.engine.rebuild.steps import OnStep, no_step
 from consumers.engine.rebuild.switch import Switch
 from consumers.engine.runner import Runner
 from consumers.engine.verification import Verifier
+from runtime.errors import Retryable
 from runtime.redis import Client
 
 log = structlog.get_logger(__name__)
@@ -34,7 +37,7 @@ KEEP: Final = timedelta(minutes=15)
 KEEP_OLD: Final = timedelta(days=7)
 #: A shadow may take this share of what is free, so that the store does not end full.
 _SHARE_OF_FREE: Final = 0.8
-#: A switch that failed because a store was away is tried again. Times.
+#: A switch during which a store went away is tried so many times.
 _SWITCHES: Final = 3
 
 Source = Literal["truth", "log"]
@@ -75,6 +78,7 @@ class Rebuilding:
         self._stop = stop
         self._prefix = prefix
         self._on_step = on_step
+        self._patience = Patience(f"rebuild:{shadows.view}", options, stop)
         self._gates = Gates(shadows, register, verifier, stop, gate_seconds)
         self._switch = Switch(shadows, register, options, stop, on_step)
 
@@ -112,7 +116,7 @@ class Rebuilding:
             if row is None:
                 return None
             try:
-                await self._switch.run(row)
+                await self._exchange(row)
             except Moved as error:
                 raise GaveUp(str(error)) from error
             return await self._register.get(row.id)
@@ -137,8 +141,32 @@ class Rebuilding:
             await self._gates.open(row, alive=alive)
             self._on_step("checked")
         self._on_step("before_switch")
-        await self._switch.run(row)
+        await self._exchange(row)
         self._on_step("switched")
+
+    async def _exchange(self, row: Rebuild) -> None:
+        """Switch. When a store goes away meanwhile: wait for it, see what has become of the switch, try again.
+
+        Raises:
+            Moved: the store does not hold what it should.
+            Retryable: every attempt failed.
+            Stopping: asked to stop while a store is away; the next call goes on.
+        """
+        for left in reversed(range(_SWITCHES)):
+            try:
+                await self._switch.run(row)
+                return
+            except Retryable as error:
+                if not left:
+                    raise
+                log.warning("switch_interrupted", rebuild=row.id, error=str(error))
+            if await self._patience.insist(partial(self._has_happened, row.id)):
+                return
+
+    async def _has_happened(self, number: int) -> bool:
+        """Whether a switch that was interrupted has happened after all; if not, it is taken back."""
+        row = await self._register.get(number)
+        return row.state == "switching" and await self._switch.complete(row)
 
     @asynccontextmanager
     async def _following(self, row: Rebuild) -> AsyncIterator[asyncio.Task[None]]:

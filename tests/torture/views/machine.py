@@ -129,7 +129,7 @@ class Machine:
         steps: list[Callable[[], Awaitable[None]]] = [
             *[self._write] * 8, self._kill, self._restart, self._pause, self._overtake, self._cut, self._flush,
             self._lose_entries, self._gap, self._new_epoch, self._relay_stands, self._wipe_search, self._wipe_series,
-            self._wipe_vectors, self._replay, self._bump_schema, self._damage,
+            self._wipe_vectors, self._ask_for_a_fill, self._replay, self._bump_schema, self._damage,
             *([self._rebuild] * 2 if self._plan.rebuilds else []),
         ]  # fmt: skip
         step = self._dice.choice(steps)
@@ -213,6 +213,10 @@ class Machine:
 
     async def _wipe_vectors(self) -> None:
         await self._break("SELECT embeddings.forget()")
+
+    async def _ask_for_a_fill(self) -> None:
+        """As `capture install` does: every view is cleared and filled."""
+        self._conn.execute("INSERT INTO outbox.fills (reason) VALUES ('torture')")
 
     async def _replay(self) -> None:
         """Old events once more, in no order that ever was."""

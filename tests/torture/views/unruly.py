@@ -80,8 +80,11 @@ class Kept:
         """Every process of it, wherever it stands."""
         tasks, self._tasks = self._tasks, []
         self.fate.awake.set()
-        for task, _ in tasks:
-            task.cancel()
+        left = {task for task, _ in tasks}
+        while left:  # a cancellation may be lost, see consumers/engine/tasks.py
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=15)
         for task, _ in tasks:
             with suppress(asyncio.CancelledError):
                 await task

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import ssl
 from collections.abc import Awaitable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final, Literal
@@ -149,7 +151,13 @@ async def _ask_redis(client: Client, trusted: float) -> None:
         _answered[client] = monotonic()
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Loaded once: that takes longer than everything else that is asked here."""
+    return httpx.create_ssl_context()
+
+
 async def _ask_typesense(settings: Settings) -> None:
     url = f"{settings.typesense_protocol}://{settings.typesense_host}:{settings.typesense_port}/health"
-    async with httpx.AsyncClient(timeout=_PATIENCE) as client:
+    async with httpx.AsyncClient(timeout=_PATIENCE, verify=_certificates()) as client:
         (await client.get(url)).raise_for_status()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from runtime.postgres import Connection
+from runtime.postgres import Connection, fetch_rows
 
 STAFF: Final = frozenset({"ADMIN", "PRINCIPAL", "VICE_PRINCIPAL", "TEACHER", "STAFF"})
 
@@ -100,6 +100,5 @@ SELECT
 
 async def load_scope(conn: Connection, viewer: Viewer) -> Scope:
     """Read blocks and classmates of a viewer: one query, never cached, so that a block holds at once."""
-    cursor = await conn.execute(_SCOPE_SQL, {"viewer": viewer.id})
-    [(blocked, classmates)] = await cursor.fetchall()
+    [(blocked, classmates)] = await fetch_rows(conn, _SCOPE_SQL, {"viewer": viewer.id}, prepare=True)
     return Scope(viewer, tuple(blocked), tuple(classmates))

@@ -16,7 +16,7 @@ from fastapi import Depends, Request
 
 from runtime.access import Viewer
 from runtime.http import Problem
-from runtime.postgres import TRANSIENT, Pool, reading
+from runtime.postgres import TRANSIENT, Pool, fetch_rows, reading
 
 ISSUER: Final = "stunity-auth"
 AUDIENCE: Final = "stunity-api"
@@ -110,12 +110,12 @@ async def viewer(request: Request) -> Viewer:
 async def _current_user(pool: Pool, claims: dict[str, Any]) -> Viewer:
     try:
         async with reading(pool) as conn:
-            row = await (await conn.execute(_USER_SQL, (claims["sub"],))).fetchone()
+            rows = await fetch_rows(conn, _USER_SQL, (claims["sub"],), prepare=True)
     except TRANSIENT as error:
         raise Problem(503, detail="The database cannot be reached right now.") from error
-    if row is None or not row[2]:
+    if not rows or not rows[0][2]:
         raise Problem(401, detail="This account is not active.")
-    role, school_id, _, version, password_changed = row
+    role, school_id, _, version, password_changed = rows[0]
     if "schoolAccessVersion" in claims and claims["schoolAccessVersion"] != version:
         raise Problem(401, "SCHOOL_ACCESS_CHANGED", "School access has changed since the token was issued.")
     if password_changed is not None and "iat" in claims and claims["iat"] < int(password_changed):

@@ -1,13 +1,15 @@
 """PostgreSQL connections: pools for services, one-off connections for commands.
 
-Safe behind a transaction pooler: no prepared statements, no session state, everything in short transactions.
+Safe behind a transaction pooler: no session state, everything in short transactions; prepared statements only on a
+connection that leads to the server itself.
 """
 
 from __future__ import annotations
 
+import select
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -28,6 +30,10 @@ TRANSIENT = (
     TimeoutError,
 )
 
+#: Executions after which psycopg prepares a statement by itself: never. One that is worth it says `prepare=True`; for
+#: others the plan of all parameters may be a bad one.
+_ONLY_WHEN_ASKED: Final = 1 << 30
+
 
 @asynccontextmanager
 async def open_pool(url: str, *, max_size: int = 4, name: str | None = None) -> AsyncIterator[Pool]:
@@ -40,13 +46,34 @@ async def open_pool(url: str, *, max_size: int = 4, name: str | None = None) -> 
         name=name,
         timeout=5.0,
         kwargs={"prepare_threshold": None, "application_name": name or "stunity"},
-        check=AsyncConnectionPool.check_connection,
+        configure=_learn_what_it_is,
+        check=_check_if_spoken_to,
     )
     await pool.open(wait=False)
     try:
         yield pool
     finally:
         await pool.close()
+
+
+async def _learn_what_it_is(conn: Connection) -> None:
+    """Allow prepared statements where no pooler stands in between (it shows process ids of its own)."""
+    await conn.set_autocommit(True)
+    [(pid,)] = await fetch_rows(conn, "SELECT pg_backend_pid()")
+    await conn.set_autocommit(False)
+    if pid == conn.info.backend_pid:
+        conn.prepare_threshold = _ONLY_WHEN_ASKED
+
+
+async def _check_if_spoken_to(conn: Connection) -> None:
+    """Ask a server that has said something unasked whether it is still there; silence costs no round trip.
+
+    A server that stops or restarts closes its connections, and that can be read without asking.
+    """
+    heard = select.poll()
+    heard.register(conn.fileno(), select.POLLIN)
+    if heard.poll(0):
+        await AsyncConnectionPool.check_connection(conn)
 
 
 @asynccontextmanager
@@ -78,13 +105,17 @@ async def connect(url: str, *, autocommit: bool = False, name: str = "stunity") 
         yield conn
 
 
-async def fetch_rows(conn: Connection, query: str, params: Any = None) -> list[TupleRow]:
-    """All rows of one statement as tuples."""
-    return await (await conn.execute(query, params)).fetchall()
+async def fetch_rows(
+    conn: Connection, query: str, params: Any = None, *, prepare: bool = False
+) -> list[TupleRow]:
+    """All rows of one statement as tuples. `prepare`: it is long and comes with every request."""
+    return await (await conn.execute(query, params, prepare=prepare)).fetchall()
 
 
-async def fetch_dicts(conn: Connection, query: str, params: Any = None) -> list[dict[str, Any]]:
+async def fetch_dicts(
+    conn: Connection, query: str, params: Any = None, *, prepare: bool = False
+) -> list[dict[str, Any]]:
     """All rows of one statement as dictionaries."""
     async with conn.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(query, params)
+        await cursor.execute(query, params, prepare=prepare)
         return await cursor.fetchall()

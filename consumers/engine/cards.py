@@ -31,7 +31,7 @@ async def hydrate_posts(conn: Connection, scope: Scope, ids: Sequence[str]) -> l
     """The cards of those posts that the viewer may see, in the order of `ids`; one query."""
     if not ids:
         return []
-    cards = await fetch_dicts(conn, _CARDS_SQL, {**scope.params(), "ids": list(ids)})
+    cards = await fetch_dicts(conn, _CARDS_SQL, {**scope.params(), "ids": list(ids)}, prepare=True)
     for card in cards:
         card["createdAt"] = timestamp(card["createdAt"])
     return cards

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +16,13 @@ from consumers.analytics.view_many import ManyPostsView
 from runtime.postgres import open_pool
 from tests.integration.analytics.conftest import batch, view
 
-pytestmark = pytest.mark.timescale_too
+pytestmark = [
+    pytest.mark.timescale_too,
+    pytest.mark.skipif(
+        os.environ.get("STUNITY_TEST_TIMESCALE_KIND") == "community",
+        reason="the build of the community edition has one connection at a time",
+    ),
+]
 _DAYS, _A_DAY = 60, 4
 
 Count = Callable[[Window], Awaitable[int]]

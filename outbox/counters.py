@@ -3,7 +3,8 @@
 Capture is silent on counter columns, because a number that is incremented in many transactions is wrong under
 concurrency. Here the posts that were touched since the last run are counted from their rows, in one statement whose
 one snapshot also says how far the touching events have been read: an engagement that commits meanwhile is in the
-next run. The scheduler calls this every few seconds (app/scheduler.py).
+next run. A post from which something was taken back is told even if its counts are the same as before: a view may have
+read its row in between. The scheduler calls this every few seconds (app/scheduler.py).
 """
 
 from __future__ import annotations

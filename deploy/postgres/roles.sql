@@ -93,7 +93,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON outbox.jobs, outbox.post_counters, outbo
 GRANT SELECT, INSERT, UPDATE, DELETE ON outbox.archives, outbox.held_days TO stunity_scheduler, stunity_consumer;
 GRANT SELECT ON outbox.retired_days TO stunity_scheduler, stunity_consumer, stunity_api;
 GRANT SELECT ON outbox.archives, outbox.held_days TO stunity_api;
-GRANT EXECUTE ON FUNCTION outbox.add_partition, outbox.touched_keys TO stunity_scheduler;
+GRANT EXECUTE ON FUNCTION outbox.add_partition, outbox.touched TO stunity_scheduler;
 -- Retention: by the scheduler, or by the worker where facts are archived.
 GRANT EXECUTE ON FUNCTION outbox.expired_days, outbox.expired_net_days, outbox.day_extent, outbox.unseen_of_day,
     outbox.retention, outbox.retire_day, outbox.prune_net, outbox.detached_days, outbox.detached_events,

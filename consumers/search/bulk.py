@@ -16,8 +16,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
 
-import orjson
-
+from consumers.search.lines import line_of
 from consumers.search.mapping import document
 from consumers.search.schema import Kind
 
@@ -32,9 +31,7 @@ Mapper = Callable[[Kind, Rows, int], Awaitable[list[bytes]]]
 
 def lines(kind: Kind, rows: Rows, generation: int) -> list[bytes]:
     """The documents of those rows that somebody may find, as JSON lines."""
-    return [
-        orjson.dumps({**one, "_gen": generation}) for row in rows if (one := document(kind, row)) is not None
-    ]
+    return [line_of({**one, "_gen": generation}) for row in rows if (one := document(kind, row)) is not None]
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import Any, Final
 import httpx
 import orjson
 
+from consumers.search.lines import line_of
 from consumers.search.schema import Document
 from runtime.errors import Permanent, Retryable
 from runtime.settings import Settings
@@ -109,10 +110,10 @@ class Typesense:
 
     async def upsert(self, collection: str, documents: Sequence[Document]) -> list[Refused]:
         """Write whole documents; those that do not fit the schema come back."""
-        return await self.load(collection, [orjson.dumps(one) for one in documents], most=IMPORT_BYTES)
+        return await self.load(collection, list(map(line_of, documents)), most=IMPORT_BYTES)
 
     async def load(self, collection: str, lines: Sequence[bytes], *, most: int = LOAD_BYTES) -> list[Refused]:
-        """The same with documents that are serialised already, at most so many bytes in a request."""
+        """The same with documents that are lines already (`lines.py`), at most so many bytes in a request."""
         refused: list[Refused] = []
         for chunk in _in_chunks(lines, most):
             answer = await self._request(

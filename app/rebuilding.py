@@ -55,9 +55,10 @@ async def run(
         Stopping: SIGTERM or SIGINT.
     """
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            stack.callback(asyncio.get_running_loop().remove_signal_handler, number)
         pool = await stack.enter_async_context(
             open_pool(settings.database_url, max_size=8, name="stunity-rebuild")
         )

@@ -19,6 +19,7 @@ import structlog
 from consumers.engine.lease import Lease
 from consumers.engine.options import Options
 from consumers.engine.patience import Patience
+from consumers.engine.projection import StoreForgot
 from consumers.engine.rebuild.build import Builder
 from consumers.engine.rebuild.gates import GateFailed, Gates
 from consumers.engine.rebuild.register import RUNNING, Rebuild, Register
@@ -101,7 +102,7 @@ class Rebuilding:
             self._on_step("registered")
             try:
                 await self._go_on(row)
-            except (GateFailed, Moved) as error:
+            except (GateFailed, Moved, StoreForgot) as error:
                 await self._register.move(row.id, *RUNNING, to="dropping", error=str(error))
                 raise GaveUp(str(error)) from error
             return await self._register.get(row.id)

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import redis
 
 from consumers.engine.rebuild.process import Busy, GaveUp, NoRoom
 from consumers.engine.rebuild.shadow import Need
@@ -86,6 +87,25 @@ async def test_room_is_asked_of_the_server(world: Open, network: Network) -> Non
         needs = await (await search.shadows()).needs()
     assert {need.what for need in needs} == {"Typesense's memory", "Typesense's disk"}
     assert all(need.bytes > 0 and need.free is not None and need.free > 0 for need in needs), needs
+
+
+@pytest.mark.parametrize("lost_at", ["prepared", "filled"])
+async def test_a_store_that_was_emptied_under_it(
+    lost_at: Step, world: Open, network: Network, redis_url: str
+) -> None:
+    """Redis is flushed before the shadow's first checkpoint, and before the second."""
+
+    def lose(step: Step) -> None:
+        if step == lost_at:
+            with redis.Redis.from_url(redis_url) as raw:
+                raw.flushall()
+
+    async with world("feeds") as feeds, feeds.consumed():
+        with pytest.raises(GaveUp, match="Redis has lost the view"):
+            await (await feeds.rebuilding(lose)).rebuild("truth")
+        assert rows(network.conn) == [("dropping",)]
+        assert (await feeds.differences()).equal, "the view has been filled again"
+        assert (await (await feeds.rebuilding()).rebuild("truth")).state == "kept"
 
 
 @pytest.mark.usefixtures("network")

@@ -113,14 +113,20 @@ def typesense_settings_of(server: Typesense) -> TypesenseSettings:
 
 
 def empty_typesense(settings: TypesenseSettings) -> None:
-    """Delete all aliases and collections."""
+    """Delete all aliases and collections; what a consumer deletes in the same moment is gone as well."""
+
+    def delete(path: str) -> None:
+        answer = client.delete(path)
+        if answer.status_code != httpx.codes.NOT_FOUND:
+            answer.raise_for_status()
+
     with httpx.Client(
         base_url=settings.url, headers={"X-TYPESENSE-API-KEY": settings.api_key}, timeout=10
     ) as client:
         for alias in client.get("/aliases").raise_for_status().json()["aliases"]:
-            client.delete(f"/aliases/{alias['name']}").raise_for_status()
+            delete(f"/aliases/{alias['name']}")
         for collection in client.get("/collections").raise_for_status().json():
-            client.delete(f"/collections/{collection['name']}").raise_for_status()
+            delete(f"/collections/{collection['name']}")
 
 
 @contextmanager

@@ -28,7 +28,8 @@ from tests.support.servers import (
     running,
     typesense_settings_of,
 )
-from tests.torture.views.machine import Plan, play, shrunk
+from tests.torture.views.machine import play
+from tests.torture.views.plan import Plan, shrunk
 
 TEMPLATE = "torture_views"
 

@@ -1,7 +1,6 @@
-"""A plan is a seed and the numbers of its steps; the same plan does the same things, as far as the clock lets it.
+"""The steps of a plan, on stores, consumers and a relay in one process; at quiet points every view equals the truth.
 
-Each step draws from dice of its own (seed and number), so that leaving steps out of a plan does not change the others:
-that is what makes a failing plan shorter (`shrunk`).
+What takes long (rebuilds, replays) goes on while the next steps happen: `beside.py`.
 """
 
 from __future__ import annotations
@@ -10,14 +9,12 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any, Final, LiteralString
 
 import psycopg
 import redis
 
-from app import rebuilding, verification
+from app import verification
 from app.verification import Result
 from consumers.engine.repair.requests import Request, ask
 from consumers.search import schema as index
@@ -27,31 +24,30 @@ from runtime.redis import open_client
 from runtime.settings import Settings
 from tests.support.servers import TypesenseSettings, empty_typesense
 from tests.support.streams import StepRelay
+from tests.support.wait import until
+from tests.torture.views.beside import Beside
+from tests.torture.views.plan import Plan
 from tests.torture.views.unruly import Kept
 from tests.torture.views.world import World
 
 VIEWS: Final = ("search", "embeddings", "feeds", "analytics")
+#: Vectors would take a worker and a model.
+_REBUILT: Final = ("search", "feeds", "analytics")
 _PATIENCE: Final = 40.0
 _REPLAYED: Final = """
 SELECT topic, type, key, data FROM outbox.events WHERE topic = ANY (%s) ORDER BY random() LIMIT 30
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to do: `python -m tests.torture.views --seed S --steps N [--only 3,7,…]` repeats it."""
-
-    seed: int
-    steps: tuple[int, ...]
-    rebuilds: bool = False
-
-    @classmethod
-    def of(cls, seed: int, steps: int, *, rebuilds: bool = False) -> Plan:
-        """All steps of a seed."""
-        return cls(seed, tuple(range(steps)), rebuilds)
-
-    def __str__(self) -> str:
-        return f"--seed {self.seed} --only {','.join(map(str, self.steps))}{' --rebuilds' if self.rebuilds else ''}"
+_RETIRE: Final = """
+WITH gone AS (DELETE FROM outbox.events RETURNING id, xid),
+     last AS (SELECT max(id) AS id, max(xid) AS xid FROM gone)
+INSERT INTO outbox.retired_days AS r (day, max_id, max_xid)
+SELECT (now() AT TIME ZONE 'UTC')::date, last.id, last.xid FROM last WHERE last.id IS NOT NULL
+    ON CONFLICT (day) DO UPDATE SET max_id = excluded.max_id, max_xid = greatest(r.max_xid, excluded.max_xid)
+"""
+_FILLS: Final = """
+SELECT count(*) FROM engine.checkpoints
+ WHERE consumer = ANY (%s) AND (checkpoint::jsonb ->> 'fill')::bigint >= coalesce((SELECT max(id) FROM outbox.fills), 0)
+"""
 
 
 class Diverged(AssertionError):
@@ -107,6 +103,8 @@ class Machine:
         for kept in self._kept.values():
             stack.push_async_callback(kept.kill)
             kept.start()
+        self._beside = Beside(settings, self._pool)
+        stack.push_async_callback(self._beside.kill)
 
     @asynccontextmanager
     async def _publishing(self) -> AsyncIterator[None]:
@@ -129,8 +127,9 @@ class Machine:
         steps: list[Callable[[], Awaitable[None]]] = [
             *[self._write] * 8, self._kill, self._restart, self._pause, self._overtake, self._cut, self._flush,
             self._lose_entries, self._gap, self._new_epoch, self._relay_stands, self._wipe_search, self._wipe_series,
-            self._wipe_vectors, self._ask_for_a_fill, self._replay, self._bump_schema, self._damage,
-            *([self._rebuild] * 2 if self._plan.rebuilds else []),
+            self._wipe_vectors, self._ask_for_a_fill, self._replay, self._replay_the_log, self._retire_the_log,
+            self._capture_is_off, self._bump_schema, self._damage,
+            *([self._rebuild] * 3 if self._plan.rebuilds else []),
         ]  # fmt: skip
         step = self._dice.choice(steps)
         self._done.append(step.__name__.strip("_"))
@@ -215,7 +214,7 @@ class Machine:
         await self._break("SELECT embeddings.forget()")
 
     async def _ask_for_a_fill(self) -> None:
-        """As `capture install` does: every view is cleared and filled."""
+        """As `capture install` does: every view is filled."""
         self._conn.execute("INSERT INTO outbox.fills (reason) VALUES ('torture')")
 
     async def _replay(self) -> None:
@@ -226,6 +225,23 @@ class Machine:
         )
         rows = self._conn.execute(_REPLAYED, (topics,)).fetchall()
         await ask(self._pool, victim.name, [Request(*row) for row in rows], patience=_PATIENCE)
+
+    async def _replay_the_log(self) -> None:
+        """All of it, quickly or for as long as until the next quiet point."""
+        await self._beside.replay(self._dice.choice(VIEWS), self._dice.choice((200.0, 2000.0)))
+
+    async def _retire_the_log(self) -> None:
+        """As retention does: what has been published and counted leaves the log, and it is noted how far that went."""
+        await self._count()
+        self._relay.publish()
+        self._conn.execute(_RETIRE)
+
+    async def _capture_is_off(self) -> None:
+        """For a while nobody is told of anything; when capture is installed again, a fill is asked for."""
+        with self._conn.transaction():
+            self._world.act(self._dice.randint(1, 25))
+            self._conn.execute("DELETE FROM outbox.events WHERE xid = pg_current_xact_id()")
+            self._conn.execute("INSERT INTO outbox.fills (reason) VALUES ('torture')")
 
     async def _bump_schema(self) -> None:
         """A release whose index has another field: new collections, filled while the old ones serve."""
@@ -254,14 +270,20 @@ class Machine:
             await asyncio.to_thread(self._breaking.execute, statement, values or None)
 
     async def _rebuild(self) -> None:
-        view = self._dice.choice(("search", "feeds"))
-        await rebuilding.run(self._settings, view, lambda one: one.rebuild("truth", keep=timedelta(0)))
+        """Begin a rebuild; one that is under way is killed, or at least disturbed."""
+        if self._beside.rebuilds and self._dice.random() < 0.5:
+            await self._beside.kill()
+        elif not self._beside.rebuilds:
+            await self._beside.rebuild(self._dice.choice(_REBUILT))
+        await self._write()
 
     async def _quiet(self) -> None:
         """Nothing happens any more; every view has to become what the truth says."""
         for kept in self._kept.values():
             kept.fate.cuts = 0
             kept.check()
+        await self._beside.end()
+        await until(self._has_filled, _PATIENCE, what="every view has heard of every fill")
         await self._count()
         results = await self._verify(repair=self._damaged)
         if self._damaged:
@@ -271,6 +293,9 @@ class Machine:
         if wrong:
             raise Diverged(f"{wrong}\nplan: {self._plan}\nsteps: {' '.join(self._done)}")
         self._done.append("|")
+
+    def _has_filled(self) -> bool:
+        return self._conn.execute(_FILLS, (list(VIEWS),)).fetchone() == (len(VIEWS),)
 
     async def _count(self) -> None:
         """What the scheduler does every few seconds: tell how many likes and views posts have."""
@@ -289,22 +314,3 @@ async def play(plan: Plan, settings: Settings, typesense: TypesenseSettings) -> 
     async with open_pool(settings.database_url, max_size=20) as pool:
         await Machine(plan, settings, typesense, pool, done).run()
     return done
-
-
-async def shrunk(plan: Plan, fails: Callable[[Plan], Awaitable[bool]], attempts: int = 40) -> Plan:
-    """A shorter plan that fails as well: parts are left out as long as that goes, halves first."""
-    size = max(len(plan.steps) // 2, 1)
-    while attempts > 0 and len(plan.steps) > 1:
-        for start in range(0, len(plan.steps), size):
-            shorter = replace(plan, steps=plan.steps[:start] + plan.steps[start + size :])
-            attempts -= 1
-            if shorter.steps and await fails(shorter):
-                plan = shorter
-                break
-            if attempts <= 0:
-                break
-        else:
-            if size == 1:
-                break
-            size = max(size // 2, 1)
-    return plan

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from app import views
 from consumers.engine.options import Options
@@ -18,6 +19,7 @@ from runtime.postgres import Pool
 from runtime.redis import Client
 from runtime.settings import Settings
 
+T = TypeVar("T")
 FAST = Options(
     block=0.05, log_poll=0.02, rejoin=0.02, upkeep=0.1, checkpoint=0.2, lease=1.0, trim=0.5,
     backoff_first=0.01, backoff_most=0.1,
@@ -48,14 +50,20 @@ class Unruly:
 
     async def apply(self, batch: Batch) -> Sequence[Rejection]:
         """Perhaps not now, perhaps without anybody hearing of it."""
+        return await self._over_the_line(partial(self._real.apply, batch))
+
+    async def clear(self, generation: int) -> None:
+        """The same."""
+        await self._over_the_line(partial(self._real.clear, generation))
+
+    async def _over_the_line(self, request: Callable[[], Awaitable[T]]) -> T:
         await self._fate.awake.wait()
         if self._fate.cuts > 0:
             self._fate.cuts -= 1
             if self._fate.dice.random() < 0.5:
-                await self._real.apply(batch)
+                await request()
             raise Retryable("the line was cut")
-        answer: Sequence[Rejection] = await self._real.apply(batch)
-        return answer
+        return await request()
 
 
 class Kept:

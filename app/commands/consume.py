@@ -76,7 +76,7 @@ async def _serve(settings: Settings, names: list[str]) -> bool:
                         pool,
                         client,
                         prefix=settings.stream_prefix,
-                        options=options.sized(getattr(one, "batch_events", None)),
+                        options=options.suiting(one),
                         archive=wiring.archive(settings),
                     )
                     tasks.create_task(runner.run(stop), name=runner.name)

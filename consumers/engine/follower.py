@@ -135,7 +135,7 @@ class Follower:
             self._postpone_joining()
             return await self._leave_streams(checkpoint)
         checkpoint = await self._upkeep(checkpoint, idle=not delivered)
-        if delivered and self._options.gather:
+        if self._options.gather and 0 < len(delivered) < self._options.batch_events:
             with suppress(Stopping):
                 await pause(self._stop, self._options.gather)
         return checkpoint

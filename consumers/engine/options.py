@@ -16,7 +16,7 @@ class Options:
         batch_bytes: rough size of their payloads at which a batch is closed.
         read_count: most entries per stream and read.
         block: how long a read waits for new entries; an idle consumer sends one command per `block`.
-        gather: pause between two reads that brought something, so that the next one brings more.
+        gather: pause after a read that brought few events, so that the next one brings more.
         acknowledge: entries that the view has stay pending for so long, so that one command settles many.
         log_poll: pause between two looks at the log while there is no stream to read.
         rejoin: pause between two attempts to go back from the log to the streams.
@@ -46,11 +46,13 @@ class Options:
     backoff_first: float = 0.1
     backoff_most: float = 10.0
 
-    def sized(self, batch_events: int | None) -> Options:
-        """The same for a view that takes batches of another size."""
-        if batch_events is None:
-            return self
-        return replace(self, batch_events=batch_events, read_count=batch_events)
+    def suiting(self, view: object) -> Options:
+        """The same for a view that asks for batches of another size (`batch_events`) or for a pause (`gather`)."""
+        size = getattr(view, "batch_events", None)
+        gather = max(self.gather, getattr(view, "gather", 0.0))
+        if size is None:
+            return replace(self, gather=gather)
+        return replace(self, batch_events=size, read_count=size, gather=gather)
 
     @classmethod
     def of(cls, profile: Profile) -> Options:

@@ -47,6 +47,8 @@ class SearchProjection:
     topics: ClassVar[frozenset[str]] = frozenset(_KIND_OF_TOPIC)
     #: Each batch costs a few requests more; Typesense takes many documents in hardly more time than few.
     batch_events: ClassVar[int] = 2000
+    #: So a steady trickle comes as ten batches a second and not as fifty; a post on its own waits for nothing. Seconds.
+    gather: ClassVar[float] = 0.1
     #: Members and enrolments are counted with the rows of their clubs and courses.
     filled_from: ClassVar[frozenset[str]] = frozenset({"posts", "users", "study_clubs", "courses"})
 

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from consumers.engine.checkpoint import Refill
+from consumers.engine.projection import StoreForgot
 from consumers.engine.rebuild.fence import fence
 from consumers.engine.rebuild.shadow import Filled, Moved, Need, Sides
 from consumers.search import schema, truth
 from consumers.search.bulk import mapper
 from consumers.search.projection import TOPIC_OF_KIND, VIEW, SearchProjection, index_of
 from consumers.search.schema import KINDS, Kind
-from consumers.search.store import Refused, Typesense
+from consumers.search.store import NotThere, Refused, Typesense
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Pool, fetch_dicts
 from schemas.envelope import Event
@@ -83,7 +84,18 @@ class SearchShadows:
         return int((await self._query(_ROWS_SQL))["rows"])
 
     async def fill(self, number: int, generation: int, after: Refill | None) -> AsyncIterator[Filled]:
-        """See `Shadows`: the four kinds one after the other."""
+        """See `Shadows`: the four kinds one after the other.
+
+        Raises:
+            StoreForgot: a collection is gone.
+        """
+        try:
+            async for step in self._fill_kinds(number, generation, after):
+                yield step
+        except NotThere as error:
+            raise StoreForgot(f"a collection is gone: {error}") from error
+
+    async def _fill_kinds(self, number: int, generation: int, after: Refill | None) -> AsyncIterator[Filled]:
         suffix = index_of(await self._store.aliases(), self._prefix, number)
         started = KINDS.index(_kind(after.source)) if after else 0
         with mapper(await self.rows()) as to_lines:

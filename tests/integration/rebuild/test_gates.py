@@ -19,6 +19,7 @@ from runtime.settings import Settings
 from tests.integration.rebuild.conftest import Open, World
 from tests.integration.rebuild.killing import collections, serves_on
 from tests.support.network import Network
+from tests.support.servers import TypesenseSettings, empty_typesense
 from tests.support.wait import until
 
 
@@ -89,23 +90,32 @@ async def test_room_is_asked_of_the_server(world: Open, network: Network) -> Non
     assert all(need.bytes > 0 and need.free is not None and need.free > 0 for need in needs), needs
 
 
-@pytest.mark.parametrize("lost_at", ["prepared", "filled"])
+@pytest.mark.parametrize(
+    ("view", "lost_at"), [("feeds", "prepared"), ("feeds", "filled"), ("search", "filling")]
+)
 async def test_a_store_that_was_emptied_under_it(
-    lost_at: Step, world: Open, network: Network, redis_url: str
+    view: str,
+    lost_at: Step,
+    world: Open,
+    network: Network,
+    settings: Settings,
+    typesense_settings: TypesenseSettings,
 ) -> None:
-    """Redis is flushed before the shadow's first checkpoint, and before the second."""
+    """Before the shadow's first checkpoint, before the second, and before the next page of rows."""
 
     def lose(step: Step) -> None:
-        if step == lost_at:
-            with redis.Redis.from_url(redis_url) as raw:
+        if step == lost_at and view == "search":
+            empty_typesense(typesense_settings)
+        elif step == lost_at:
+            with redis.Redis.from_url(str(settings.redis_url)) as raw:
                 raw.flushall()
 
-    async with world("feeds") as feeds, feeds.consumed():
-        with pytest.raises(GaveUp, match="Redis has lost the view"):
-            await (await feeds.rebuilding(lose)).rebuild("truth")
+    async with world(view) as opened, opened.consumed():
+        with pytest.raises(GaveUp, match=r"has lost the view|a collection is gone"):
+            await (await opened.rebuilding(lose)).rebuild("truth")
         assert rows(network.conn) == [("dropping",)]
-        assert (await feeds.differences()).equal, "the view has been filled again"
-        assert (await (await feeds.rebuilding()).rebuild("truth")).state == "kept"
+        assert (await opened.differences()).equal, "the view has been filled again"
+        assert (await (await opened.rebuilding()).rebuild("truth")).state == "kept"
 
 
 @pytest.mark.usefixtures("network")

@@ -67,8 +67,8 @@ class CatchUp:
         """Make events from the rows of the truth; an interrupted fill goes on where it stopped.
 
         Readers are sent to PostgreSQL first, then what the truth no longer has is cleared away: nobody may have told
-        of it. What changes meanwhile, and what a view that is filled up once more had not heard of, comes from the
-        log afterwards: the checkpoint keeps the snapshot from before.
+        of it. What changes meanwhile comes from the log afterwards: from the moment on at which the fill began, for a
+        fact of before may have gone without a word.
         """
         log.info("refill_started", consumer=self._consumer, why=why)
         sources = await self._patience.insist(self._log.truth_sources)
@@ -104,7 +104,10 @@ class CatchUp:
             )
         if checkpoint.refill:
             return replace(checkpoint, streams={})
-        return replace(checkpoint, fill=head.newest_fill, streams={}, scan=None, refill=Refill())
+        begun = replace(checkpoint, fill=head.newest_fill, streams={}, scan=None, refill=Refill())
+        if not sources:
+            return begun
+        return replace(begun, epoch=head.epoch, snapshot=head.snapshot, taken_at_ms=head.taken_at_ms)
 
     async def _fill_from(self, source: str, state: Checkpoint) -> Checkpoint:
         """Page by page; each page carries the checkpoint of the one before, so that none is lost with a crash."""

@@ -145,6 +145,14 @@ class Bench:
         self.forget_the_log()
         self._conn.execute("INSERT INTO outbox.fills (reason) VALUES ('test')")
 
+    def take_back_unheard(self) -> None:
+        """Capture was off for a moment only: the log knows of facts, and not that they were taken back."""
+        with self._conn.transaction():
+            self._conn.execute("DELETE FROM likes")
+            self._conn.execute("DELETE FROM post_views")
+            self._conn.execute("DELETE FROM outbox.events WHERE xid = pg_current_xact_id()")
+            self._conn.execute("INSERT INTO outbox.fills (reason) VALUES ('test')")
+
     def trim(self) -> None:
         """Nothing but the newest entry is left of any stream."""
         self.relay.publish()
@@ -228,7 +236,9 @@ async def test_added_today(bench: Bench) -> None:
     await bench.equals_a_fresh_fill()
 
 
-@pytest.mark.parametrize("lose", [Bench.retire_the_log, Bench.ask_for_a_fill, Bench.forget_the_log])
+@pytest.mark.parametrize(
+    "lose", [Bench.retire_the_log, Bench.ask_for_a_fill, Bench.take_back_unheard, Bench.forget_the_log]
+)
 async def test_what_nobody_tells_of_any_more(bench: Bench, lose: Callable[[Bench], None]) -> None:
     """Things have gone, and so have the events that said so. What a fill does not find must not stay in the view."""
     async with bench.running():

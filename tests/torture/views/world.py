@@ -148,11 +148,13 @@ class World:
         statement = (
             'INSERT INTO follows (id, "followerId", "followingId") VALUES (%s, %s, %s) ON CONFLICT DO NOTHING'
         )
-        self._do(statement, self._id("w"), self._one("users"), self._one("users"))
+        if user := self._one("users"):
+            self._do(statement, self._id("w"), user, self._one("users"))
 
     def _block(self) -> None:
         statement = 'INSERT INTO user_blocks (id, "blockerId", "blockedId") VALUES (%s, %s, %s) ON CONFLICT DO NOTHING'
-        self._do(statement, self._id("b"), self._one("users"), self._one("users"))
+        if user := self._one("users"):
+            self._do(statement, self._id("b"), user, self._one("users"))
 
     def _club(self) -> None:
         if user := self._one("users"):

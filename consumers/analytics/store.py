@@ -49,12 +49,14 @@ class AnalyticsStore:
         """Install the tables.
 
         Raises:
-            Retryable: the database is away.
+            Retryable: the database is away, or somebody drops the tables just now.
         """
         try:
             async with self._pool.connection() as conn:
                 kind = await install(conn, self._layout)
                 [(webassembly,)] = await fetch_rows(conn, self._sql["is_webassembly"])
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+            raise Retryable(f"analytics tables have just been dropped: {error}") from error
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
         self._set_up(kind, can_copy=not webassembly)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from datetime import timedelta
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 
 from consumers.analytics.projection import AnalyticsProjection
 from consumers.engine.projection import StaleOwner, StoreForgot
+from runtime.errors import Retryable
 from runtime.postgres import Pool, fetch_rows
 from tests.integration.analytics.conftest import HOUR, batch, event, view
+from tests.support.wait import until
 
 pytestmark = pytest.mark.timescale_too
 
@@ -126,6 +129,21 @@ async def test_a_lost_table_loses_the_checkpoint_so_that_the_view_is_filled_agai
     assert await projection.read_checkpoint() is None
     await projection.apply(batch(view("a"), view("b"), refill=True))
     assert await hourly(analytics) == [("p1", 2, 1)]
+
+
+async def test_tables_that_are_dropped_while_they_are_looked_at(
+    projection: AnalyticsProjection, analytics_url: str
+) -> None:
+    """A consumer that prepares its view just then must not die of it."""
+    with psycopg.connect(analytics_url) as conn:
+        conn.execute("DROP SCHEMA analytics CASCADE")
+        preparing = asyncio.create_task(projection.prepare())
+        await until(lambda: conn.execute("SELECT FROM pg_locks WHERE NOT granted").fetchone() is not None)
+        conn.commit()
+    with pytest.raises(Retryable, match="dropped"):
+        await preparing
+    await projection.prepare()
+    assert await projection.read_checkpoint() is None
 
 
 async def test_an_event_that_is_no_fact_is_rejected_alone(

@@ -115,7 +115,8 @@ class Switch:
         self._on_step("switch_noted")
         await self._catch_up(rebuild, ours)
         self._on_step("caught_up")
-        await self._shadows.fence(theirs)
+        if sides.serving is not None:  # else nobody is to be kept out, and fencing would make what is absent
+            await self._shadows.fence(theirs)
         self._on_step("fenced")
         await self._shadows.exchange(rebuild.id, sides)
         self._on_step("exchanged")

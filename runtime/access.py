@@ -73,7 +73,8 @@ CLUB_VISIBLE: Final = """(
 #: Course `k`.
 COURSE_VISIBLE: Final = """(k."isPublished" OR k."instructorId" = %(viewer)s)"""
 
-_SCOPE_SQL: Final = """
+#: Blocks and classmates of `viewer`.
+SCOPE_SQL: Final = """
 WITH my_classes AS (
     SELECT s."classId" AS id FROM users v JOIN students s ON s.id = v."studentId"
      WHERE v.id = %(viewer)s AND s."classId" IS NOT NULL
@@ -100,5 +101,5 @@ SELECT
 
 async def load_scope(conn: Connection, viewer: Viewer) -> Scope:
     """Read blocks and classmates of a viewer: one query, never cached, so that a block holds at once."""
-    [(blocked, classmates)] = await fetch_rows(conn, _SCOPE_SQL, {"viewer": viewer.id}, prepare=True)
+    [(blocked, classmates)] = await fetch_rows(conn, SCOPE_SQL, {"viewer": viewer.id}, prepare=True)
     return Scope(viewer, tuple(blocked), tuple(classmates))

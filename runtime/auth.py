@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Final, Protocol
 
 import jwt
 from fastapi import Depends, Request
 
-from runtime.access import Viewer
+from runtime.access import SCOPE_SQL, Scope, Viewer
 from runtime.http import Problem
-from runtime.postgres import TRANSIENT, Pool, fetch_rows, reading
+from runtime.postgres import TRANSIENT, fetch_rows, reading
 
 ISSUER: Final = "stunity-auth"
 AUDIENCE: Final = "stunity-api"
@@ -24,10 +26,15 @@ ALGORITHM: Final = "HS256"
 MAX_TOKEN_CHARS: Final = 4096
 
 _USER_SQL: Final = """
-SELECT role::text, "schoolId", "isActive" AND "accountSuspendedAt" IS NULL, "schoolAccessVersion",
-       extract(epoch FROM "passwordChangedAt")
-  FROM users WHERE id = %s
+SELECT role::text, "schoolId", "isActive" AND "accountSuspendedAt" IS NULL AS active, "schoolAccessVersion",
+       extract(epoch FROM "passwordChangedAt") AS password_changed
+  FROM users WHERE id = %(viewer)s
 """
+#: With what they may see, for reads: one round trip, and nothing remembered from the last.
+_SCOPE_SQL: Final = f"SELECT u.*, s.blocked, s.classmates FROM ({_USER_SQL}) u, ({SCOPE_SQL}) s"  # noqa: S608
+
+#: Tokens whose signature was verified. Every request of a person brings the same one.
+_VERIFIED: Final = 4096
 
 
 class Revocations(Protocol):
@@ -75,6 +82,14 @@ def decode(token: str, secret: str) -> dict[str, Any]:
     Raises:
         Problem: 401 for anything else.
     """
+    claims = _verified(token, secret)
+    if claims["exp"] <= time.time():  # since it was verified
+        raise Problem(401, detail="The token is not valid.")
+    return dict(claims)
+
+
+@lru_cache(maxsize=_VERIFIED)
+def _verified(token: str, secret: str) -> dict[str, Any]:
     try:
         claims: dict[str, Any] = jwt.decode(
             token,
@@ -96,6 +111,21 @@ async def viewer(request: Request) -> Viewer:
 
     Role and school come from the user's row, so that a moved or demoted user loses access at once.
     """
+    claims = await _claims(request)
+    return _admitted(claims, await _row(request, claims, _USER_SQL))
+
+
+async def scope(request: Request) -> Scope:
+    """FastAPI dependency: the same with whom they have blocked (or were blocked by), and their classmates."""
+    claims = await _claims(request)
+    row = await _row(request, claims, _SCOPE_SQL)
+    if row is None:
+        return Scope(_admitted(claims, None))
+    *user, blocked, classmates = row
+    return Scope(_admitted(claims, user), tuple(blocked), tuple(classmates))
+
+
+async def _claims(request: Request) -> dict[str, Any]:
     state = request.app.state
     if state.settings.jwt_secret is None:
         raise Problem(401, detail="JWT_SECRET is not set: no token can be checked.")
@@ -104,18 +134,22 @@ async def viewer(request: Request) -> Viewer:
     revocations: Revocations | None = getattr(state, "revocations", None)
     if revocations is not None and await revocations.is_revoked(token_hash(token)):
         raise Problem(401, detail="The token has been revoked.")
-    return await _current_user(state.pool, claims)
+    return claims
 
 
-async def _current_user(pool: Pool, claims: dict[str, Any]) -> Viewer:
+async def _row(request: Request, claims: dict[str, Any], query: str) -> Sequence[Any] | None:
     try:
-        async with reading(pool) as conn:
-            rows = await fetch_rows(conn, _USER_SQL, (claims["sub"],), prepare=True)
+        async with reading(request.app.state.pool) as conn:
+            rows = await fetch_rows(conn, query, {"viewer": claims["sub"]}, prepare=True)
     except TRANSIENT as error:
         raise Problem(503, detail="The database cannot be reached right now.") from error
-    if not rows or not rows[0][2]:
+    return rows[0] if rows else None
+
+
+def _admitted(claims: dict[str, Any], row: Sequence[Any] | None) -> Viewer:
+    if row is None or not row[2]:
         raise Problem(401, detail="This account is not active.")
-    role, school_id, _, version, password_changed = rows[0]
+    role, school_id, _, version, password_changed = row
     if "schoolAccessVersion" in claims and claims["schoolAccessVersion"] != version:
         raise Problem(401, "SCHOOL_ACCESS_CHANGED", "School access has changed since the token was issued.")
     if password_changed is not None and "iat" in claims and claims["iat"] < int(password_changed):

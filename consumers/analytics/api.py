@@ -122,7 +122,7 @@ def _natural(period: Period) -> Bucket:
 
 async def _require_post_access(reader: Reader, post_id: str) -> None:
     """404 for a post that the viewer may not see, 403 for one whose numbers are not theirs."""
-    scope = await reader.scope()
+    scope = reader.scope
     try:
         async with reader.pool.connection() as conn:
             row = await (await conn.execute(_POST, {"post": post_id, **scope.params()})).fetchone()

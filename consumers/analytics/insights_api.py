@@ -81,7 +81,7 @@ async def trending(
     """Posts by views + 3 likes + 5 comments + 2 bookmarks within the period, of those that the viewer may see."""
     bucket = Bucket.HOUR if period is TrendingPeriod.DAY else Bucket.DAY
     grid = window(Period(period.value), bucket, datetime.now(UTC), school_zone(request))
-    scope = await reader.scope()
+    scope = reader.scope
     view = ManyPostsView(analytics_pool(request))
 
     async def from_view() -> list[dict[str, Any]]:

@@ -77,7 +77,7 @@ async def _answer(
     from_vectors: Callable[[EmbeddingsView], Awaitable[list[Card]]],
     from_words: Callable[[Connection, Scope], Awaitable[list[Card]]],
 ) -> dict[str, Any]:
-    scope = await reader.scope()
+    scope = reader.scope
     off = request.app.state.settings.embedding_backend == "none"
     view = EmbeddingsView(reader.pool, scope)
     data = await reader.answer(

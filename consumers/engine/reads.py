@@ -16,12 +16,12 @@ from fastapi import Depends, Request, Response
 from consumers.engine.freshness import FreshnessBoard
 from consumers.engine.positions import Position
 from runtime import telemetry
-from runtime.access import Scope, Viewer, load_scope
-from runtime.auth import viewer as current_viewer
+from runtime.access import Scope
+from runtime.auth import scope as current_scope
 from runtime.breaker import Breakers
 from runtime.errors import Retryable
 from runtime.http import Problem
-from runtime.postgres import TRANSIENT, Connection, Pool, reading
+from runtime.postgres import TRANSIENT, Connection, Pool
 
 T = TypeVar("T")
 View = Callable[[], Awaitable[T]]
@@ -39,7 +39,7 @@ class Unanswered(Exception):
 
 
 class Reader:
-    """One read request: its viewer, what they may see, and where the answer comes from.
+    """One read request: its viewer with what they may see, and where the answer comes from.
 
     FastAPI copies the headers to what a route returns, unless it returns a `Response` of its own: such a route
     passes `headers=reader.headers` (plus its own) itself.
@@ -47,7 +47,7 @@ class Reader:
 
     def __init__(
         self,
-        viewer: Viewer,
+        scope: Scope,
         pool: Pool,
         request: Request,
         response: Response,
@@ -55,7 +55,8 @@ class Reader:
         source: str,
         timeout: float,
     ) -> None:
-        self.viewer = viewer
+        self.scope = scope
+        self.viewer = scope.viewer
         self.pool = pool
         self._after, self._wait_ms = _wanted_position(request)
         self._response = response
@@ -64,26 +65,11 @@ class Reader:
         self._timeout = timeout
         self._board = freshness_board(request)
         self._breakers = breakers(request)
-        self._scope: Scope | None = None
 
     @property
     def headers(self) -> dict[str, str]:
         """The headers said so far, for routes that build their own response."""
         return dict(self._response.headers)
-
-    async def scope(self) -> Scope:
-        """Whom the viewer has blocked and shares a class with; read once per request.
-
-        Raises:
-            Retryable: PostgreSQL is away.
-        """
-        if self._scope is None:
-            try:
-                async with reading(self.pool) as conn:
-                    self._scope = await load_scope(conn, self.viewer)
-            except TRANSIENT as error:
-                raise Retryable(f"PostgreSQL is away: {error}") from error
-        return self._scope
 
     async def answer(self, view: View[T] | None, fallback: Fallback[T]) -> T:
         """The view's answer, or PostgreSQL's when the view is missing, being filled, down or slow.
@@ -154,9 +140,9 @@ def reader(consumer: str, source: str, *, timeout: float = 1.0) -> Callable[...,
     """
 
     async def dependency(
-        request: Request, response: Response, viewer: Annotated[Viewer, Depends(current_viewer)]
+        request: Request, response: Response, scope: Annotated[Scope, Depends(current_scope)]
     ) -> Reader:
-        return Reader(viewer, request.app.state.pool, request, response, consumer, source, timeout)
+        return Reader(scope, request.app.state.pool, request, response, consumer, source, timeout)
 
     return dependency
 

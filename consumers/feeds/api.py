@@ -92,7 +92,7 @@ def viewer_truth(request: Request) -> ViewerTruth:
 
 
 async def _ranking(request: Request, reader: Reader, mode: Mode, cursor: RankedCursor | None) -> Ranking:
-    scope = await reader.scope()
+    scope = reader.scope
     now_ms = int(time.time() * 1000)
     view = feed_view(request)
 
@@ -108,7 +108,7 @@ async def _ranking(request: Request, reader: Reader, mode: Mode, cursor: RankedC
 
 async def _window(request: Request, reader: Reader, cursor: RecentCursor, limit: int) -> tuple[Window, bool]:
     """A window, and whether it came from the pools; PostgreSQL goes deeper than these, and behind ranked lists."""
-    scope = await reader.scope()
+    scope = reader.scope
     view = feed_view(request) if cursor.mode is Mode.RECENT else None
 
     async def from_view() -> Window | None:
@@ -126,7 +126,7 @@ async def _window(request: Request, reader: Reader, cursor: RecentCursor, limit:
 
 @asynccontextmanager
 async def _pages(request: Request, reader: Reader) -> AsyncIterator[Pages]:
-    scope = await reader.scope()
+    scope = reader.scope
     try:
         async with reader.pool.connection() as conn:
             yield Pages(conn, scope, viewer_truth(request))

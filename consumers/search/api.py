@@ -90,7 +90,7 @@ async def list_posts(
 @router.get("/posts/{post_id}")
 async def one_post(reader: SearchReader, post_id: Id) -> dict[str, Any]:
     """One post; 404 when there is none or the viewer may not see it."""
-    scope = await reader.scope()
+    scope = reader.scope
     found = await reader.answer(None, lambda conn: hydrate_posts(conn, scope, [post_id]))
     if not found:
         raise Problem(404, detail="There is no such post.")
@@ -107,7 +107,7 @@ async def search_everything(
 ) -> dict[str, Any]:
     """The best posts, people, clubs and courses for `q`, each under its own name."""
     kinds = _kinds(types)
-    scope = await reader.scope()
+    scope = reader.scope
     view = _view(request)
     clubs = await _memberships(reader) if view and "clubs" in kinds else []
     found = await reader.answer(
@@ -124,7 +124,7 @@ async def client_key(request: Request, reader: SearchReader) -> dict[str, Any]:
     keys: ClientKeys | None = getattr(request.app.state, "search_keys", None)
     if keys is None:
         raise Problem(404, detail="Clients search through this API here.")
-    return {"data": await keys.issue(await reader.scope())}
+    return {"data": await keys.issue(reader.scope)}
 
 
 @router.get("/search/suggest")
@@ -132,7 +132,7 @@ async def suggest(
     request: Request, reader: SearchReader, q: Words, limit: Annotated[int, Query(ge=1, le=20)] = 10
 ) -> dict[str, Any]:
     """What begins with `q`: tags, titles, and names of people, clubs and courses."""
-    scope = await reader.scope()
+    scope = reader.scope
     view = _view(request)
     clubs = await _memberships(reader) if view else []
     found = await reader.answer(
@@ -143,7 +143,7 @@ async def suggest(
 
 
 async def _recent_page(reader: Reader, query: PostQuery, limit: int, cursor: str | None) -> dict[str, Any]:
-    scope = await reader.scope()
+    scope = reader.scope
     after = recent_place(query, cursor)
 
     async def from_postgres(conn: Connection) -> dict[str, Any]:
@@ -159,7 +159,7 @@ async def _ranked_page(
     request: Request, reader: Reader, query: PostQuery, limit: int, place: Ranked
 ) -> dict[str, Any]:
     """One page of ranked posts; posts written after paging began do not move it."""
-    scope = await reader.scope()
+    scope = reader.scope
     view = _view(request)
     first = max(place.offset - _SPARE, 0)
     count = place.offset - first + limit + _SPARE
@@ -184,7 +184,7 @@ async def _ranked_page(
 
 
 async def _facets(request: Request, reader: Reader, query: PostQuery, until: int | None) -> Facets:
-    scope = await reader.scope()
+    scope = reader.scope
     view = _view(request)
     keys = await reader.answer(
         (lambda: view.posts(query, scope, 0, COUNTED, until)) if view else None,
@@ -195,7 +195,7 @@ async def _facets(request: Request, reader: Reader, query: PostQuery, until: int
 
 
 async def _cards(reader: Reader, found: dict[Kind, list[str]]) -> dict[Kind, list[hydrate.Card]]:
-    scope = await reader.scope()
+    scope = reader.scope
     async with _postgres(reader) as conn:
         return {kind: await hydrate.cards(conn, kind, scope, keys) for kind, keys in found.items()}
 

@@ -35,6 +35,9 @@ class Field(NamedTuple):
     suggests: bool = False
 
 
+#: Shorter words are like too many others. Letters.
+_LEAST_SIMILAR: Final = 4
+
 _SQL: Final = load(Path(__file__).parent / "sql" / "fields.sql")
 AUTHOR_NAMES: Final = _SQL["user_names"]
 
@@ -100,8 +103,12 @@ class Conditions:
         """One term is in one text."""
         term = self.terms[number]
         if self.loosely:
-            near = f" OR %(term{number})s <%% {expression}" if self.similar and len(term) > 3 else ""
-            return f"({expression} ~* %(loose{number})s{near})"
+            exactly = f"{expression} ~* %(loose{number})s"
+            if not self.similar or len(term) < _LEAST_SIMILAR or is_khmer(term):
+                return exactly
+            # One slip leaves one half of a word as it was. An index finds halves; likeness has to be measured.
+            halves = f"{expression} ILIKE %(begin{number})s OR {expression} ILIKE %(end{number})s"
+            return f"(({halves}) AND %(term{number})s <%% {expression})"
         if not is_khmer(term):
             return f"{expression} ~* %(word{number})s"
         spellings = range(len(substrings(term)))
@@ -122,6 +129,8 @@ class Conditions:
             self.params |= {
                 f"term{number}": term,
                 f"loose{number}": loose(term),
+                f"begin{number}": f"%{term[: len(term) // 2]}%",
+                f"end{number}": f"%{term[len(term) // 2 :]}%",
                 f"word{number}": word_pattern(term),
                 f"tags{number}": whole if len(self.terms) > 1 else tag_variants([term]),
                 f"authors{number}": list(authors[number]) if number < len(authors) else [],

@@ -2,9 +2,10 @@
 
 Same words, same visibility, same weights. First every term as it stands, by the trigram indexes of upstream where
 they are; when that finds nothing, loosely: spaces inside Khmer, words that are only similar (typos), at last any one
-of the terms, all within a time limit of its own. Stated tolerance against the index: a page is ranked among the
-newest `CANDIDATES` matches; a word also matches as the beginning of a longer one; typos are forgiven only where
-`pg_trgm` is installed; an author's name finds posts of at most 300 people; what `patterns.py` does not fold.
+of the terms. Posts are looked through from the newest to older ones, while there is time (`stretches.py`). Stated
+tolerance against the index: newer stretches come first, and in each a page is ranked among the newest `CANDIDATES`
+matches; what is long ago may be left out; a word also matches as the beginning of a longer one; typos are forgiven only
+where `pg_trgm` is installed; an author's name finds posts of at most 300 people; what `patterns.py` does not fold.
 """
 
 from __future__ import annotations
@@ -12,23 +13,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
-
-import psycopg
 
 from consumers.search.conditions import AUTHOR_NAMES, FIELDS, Conditions, Field
 from consumers.search.patterns import tag_variants
 from consumers.search.request import PostQuery
 from consumers.search.schema import KINDS, Kind
+from consumers.search.stretches import EXACTLY, LOOSELY, Stretch, newest_first, stretches
 from consumers.search.text import terms
 from runtime.access import CLUB_VISIBLE, COURSE_VISIBLE, PERSON_VISIBLE, POST_VISIBLE, Scope
 from runtime.postgres import Connection, fetch_rows
 from runtime.statements import load
 
 CANDIDATES: Final = 1000
-#: Looking for similar words reads more rows; when it takes longer than this, there is nothing similar.
-_LOOSE_TIMEOUT_MS: Final = 1500
 _LOOSE_CANDIDATES: Final = 200
+#: Older posts are looked at while less than this has passed: exactly, and in all.
+_EXACT_MS: Final = 120
+_IN_ALL_MS: Final = 250
 _SIMILARITY: Final = "0.45"
 
 _SQL: Final = load(Path(__file__).parent / "sql" / "fallback.sql")
@@ -99,50 +101,38 @@ async def _find(
     words = terms(text)
     if not words:
         return []
-    exact = {**params, "candidates": CANDIDATES}
-    keys = await _ask(conn, kind, fields, Conditions(words), exact)
-    if not keys and params["first"]:  # past the end of exact results, or paging through loose ones?
-        beginning = await _ask(conn, kind, fields, Conditions(words), {**exact, "first": 0, "count": 1})
-        if beginning:
-            return []
-    if keys:
-        return keys
-    return await _find_loosely(conn, kind, fields, words, {**params, "candidates": _LOOSE_CANDIDATES})
+    first, wanted = params["first"], params["first"] + params["count"]
+    began = monotonic()
 
+    async def found(
+        conditions: Conditions, sizes: Sequence[int], candidates: int, within_ms: int
+    ) -> list[str]:
+        parts = await stretches(conn, sizes if kind == "posts" else (), params["until"])
 
-async def _find_loosely(
-    conn: Connection, kind: Kind, fields: Sequence[Field], words: Sequence[str], params: dict[str, Any]
-) -> list[str]:
-    attempts = [Conditions(words, loosely=True, similar=await _has_trigrams(conn))]
-    if len(words) > 1:
-        attempts.append(Conditions(words, any_term=True))
-    try:
-        async with conn.transaction():
-            await conn.execute(
-                "SELECT set_config('statement_timeout', %s, true), "
-                "set_config('pg_trgm.word_similarity_threshold', %s, true)",
-                (str(_LOOSE_TIMEOUT_MS), _SIMILARITY),
-            )
-            for conditions in attempts:
-                if keys := await _ask(conn, kind, fields, conditions, params):
-                    return keys
-    except psycopg.errors.QueryCanceled:
-        return []
-    return []
+        async def ask(part: Stretch, most: int) -> list[str]:
+            asked = {"since": part.since, "until": part.until, "first": 0, "count": most}
+            return await _ask(conn, kind, fields, conditions, {**params, **asked, "candidates": candidates})
+
+        return await newest_first(conn, parts, wanted, began + within_ms / 1000, ask)
+
+    keys = await found(Conditions(words), EXACTLY, CANDIDATES, _EXACT_MS)
+    if not keys:
+        await conn.execute("SELECT set_config('pg_trgm.word_similarity_threshold', %s, true)", (_SIMILARITY,))
+        similar = Conditions(words, loosely=True, similar=await _has_trigrams(conn))
+        keys = await found(similar, LOOSELY, _LOOSE_CANDIDATES, _IN_ALL_MS)
+    if not keys and len(words) > 1:
+        keys = await found(Conditions(words, any_term=True), LOOSELY, _LOOSE_CANDIDATES, _IN_ALL_MS)
+    return keys[first:]
 
 
 async def _ask(
     conn: Connection, kind: Kind, fields: Sequence[Field], conditions: Conditions, params: dict[str, Any]
 ) -> list[str]:
     authors = await _authors(conn, conditions) if kind == "posts" else []
-    matches = conditions.matches(fields, authors)
-    if conditions.loosely and kind == "posts":
-        # Else the planner walks the newest posts and measures how similar every one of them is, 0.1 ms each.
-        matches = f"p.id = ANY (ARRAY(SELECT p.id FROM posts p WHERE {matches}))"  # noqa: S608 - constants alone
     query = (
         _SQL[kind]
         .replace("{VISIBLE}", _VISIBLE[kind])
-        .replace("{MATCHES}", matches)
+        .replace("{MATCHES}", conditions.matches(fields, authors))
         .replace("{WEIGHT}", conditions.weight(fields))
     )
     return [row[0] for row in await fetch_rows(conn, query, {**params, **conditions.params})]

@@ -9,6 +9,7 @@ WITH found AS MATERIALIZED (
        AND (%(wanted_type)s::text IS NULL OR p."postType"::text = %(wanted_type)s)
        AND (%(wanted_tags)s::text[] IS NULL OR p."topicTags" && %(wanted_tags)s::text[])
        AND (%(until)s::timestamp IS NULL OR p."createdAt" <= %(until)s)
+       AND (%(since)s::timestamp IS NULL OR p."createdAt" > %(since)s)
        AND ({MATCHES})
      ORDER BY p."createdAt" DESC, p.id
      LIMIT %(candidates)s

@@ -74,7 +74,7 @@ async def http(
 
         return {
             "from": await reader.answer(behaviour.view, fallback),
-            "viewer": (await reader.scope()).viewer.id,
+            "viewer": (reader.scope).viewer.id,
         }
 
     token = auth.issue(SECRET, user="u1", role="STUDENT", school_id=None)

@@ -19,6 +19,7 @@ from uuid import uuid4
 import psutil
 
 from consumers.engine.projection import StaleOwner
+from consumers.engine.tasks import heed_cancellation
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Connection, Pool
 from runtime.statements import load
@@ -102,6 +103,7 @@ class Lease:
         """
         renewed_at = monotonic()
         while True:
+            heed_cancellation()
             await asyncio.sleep(self._ttl / 3)
             asked_at = monotonic()
             try:

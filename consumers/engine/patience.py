@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 import structlog
 
 from consumers.engine.options import Options
+from consumers.engine.tasks import heed_cancellation
 from runtime import telemetry
 from runtime.errors import Retryable
 
@@ -40,6 +41,7 @@ class Patience:
         """
         failures = 0
         while True:
+            heed_cancellation()
             try:
                 return await action()
             except Retryable as error:
@@ -65,6 +67,7 @@ async def pause(stop: asyncio.Event, seconds: float) -> None:
     Raises:
         Stopping: it is.
     """
+    heed_cancellation()
     try:
         async with asyncio.timeout(seconds):
             await stop.wait()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from consumers.engine.stream import Delivered
+from consumers.engine.tasks import heed_cancellation
 
 
 class Reading:
@@ -24,6 +25,7 @@ class Reading:
         self, read: Callable[[], Coroutine[Any, Any, list[Delivered]]], stop: asyncio.Event, seconds: float
     ) -> list[Delivered]:
         """What the read under way brings, or one begun now; nothing after `seconds`, or when `stop` is set."""
+        heed_cancellation()
         task = self._task = self._task or asyncio.create_task(read())
         stopping = asyncio.create_task(stop.wait())
         try:

@@ -1,9 +1,9 @@
-"""Two ways to run coroutines side by side that the runner needs; nothing of events here."""
+"""Running coroutines side by side, and ending them for certain; nothing of events here."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -28,18 +28,37 @@ async def guarded(work: Coroutine[Any, Any, None], guard: Coroutine[Any, Any, No
             task.result()
 
 
-async def _first_of(*tasks: asyncio.Future[Any]) -> None:
-    """Wait for one of them, then cancel and await the others.
+def heed_cancellation() -> None:
+    """Raise a cancellation of this task that was lost on its way; for loops that would go on for ever without it.
 
-    Once is not always enough: on Python 3.11 a cancellation is lost when what is waited for with a time limit (a pooled
-    connection) is there in the same moment (https://github.com/python/cpython/issues/86296).
+    On Python 3.11 one is lost when what is waited for with a time limit (a pooled connection) is there in the same
+    moment (https://github.com/python/cpython/issues/86296).
     """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+async def _first_of(*tasks: asyncio.Future[Any]) -> None:
+    """Wait for one of them, then cancel and await the others; what these raise is not asked for."""
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        pending = set(tasks)
-        while pending:
-            for task in pending:
-                task.cancel()
-            _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN)
-        await asyncio.gather(*tasks, return_exceptions=True)  # what the others raised is not asked for
+        await _end(tasks)
+
+
+async def _end(tasks: Collection[asyncio.Future[Any]]) -> None:
+    """Cancel until all have ended, as one may be lost. Being cancelled meanwhile is no reason to leave one behind."""
+    cancelled = False
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        try:
+            await asyncio.wait(pending, timeout=_CANCEL_AGAIN)
+        except asyncio.CancelledError:
+            cancelled = True
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # seen, as far as asyncio is concerned
+    if cancelled:
+        raise asyncio.CancelledError

@@ -1,4 +1,4 @@
-"""Whatever ends first ends the other, also one that a single cancellation did not reach."""
+"""Whatever ends first ends the other, also one that a single cancellation did not reach; nobody is left behind."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from contextlib import suppress
 import pytest
 
 from consumers.engine import tasks
+from consumers.engine.options import Options
+from consumers.engine.patience import Patience, pause
 from consumers.engine.tasks import guarded, until_stopped
 
 
 async def _at_once() -> None:
-    return
+    await asyncio.sleep(0)
 
 
 async def _deaf(times: int, ended: asyncio.Event) -> str:
@@ -31,6 +33,10 @@ async def _listening(times: int, ended: asyncio.Event) -> None:
     await _deaf(times, ended)
 
 
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
+
+
 async def _fails() -> None:
     raise ValueError("a bug")
 
@@ -42,6 +48,41 @@ async def test_a_lost_cancellation_is_repeated(monkeypatch: pytest.MonkeyPatch, 
     async with asyncio.timeout(5):
         await guarded(_at_once(), _listening(times, ended))
     assert ended.is_set()
+
+
+async def test_nobody_is_left_behind_by_a_second_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two that guard each other's work the outer one repeats itself first."""
+    monkeypatch.setattr(tasks, "_CANCEL_AGAIN", 0.01)
+    ended = asyncio.Event()
+    outer = asyncio.create_task(guarded(guarded(_listening(4, ended), _for_ever()), _for_ever()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    outer.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait({outer})
+    assert ended.is_set()
+    assert outer.cancelled()
+
+
+@pytest.mark.parametrize("look", ["insist", "pause"])
+async def test_a_loop_notices_a_cancellation_that_was_lost(look: str) -> None:
+    stop = asyncio.Event()
+    patience = Patience("views", Options(), stop)
+    begun = asyncio.Event()
+
+    async def forgetful() -> None:
+        with suppress(asyncio.CancelledError):
+            begun.set()
+            await asyncio.Event().wait()
+        while True:
+            await (patience.insist(_at_once) if look == "insist" else pause(stop, 0.001))
+
+    task = asyncio.create_task(forgetful())
+    await begun.wait()
+    task.cancel()
+    async with asyncio.timeout(5):
+        await asyncio.wait({task})
+    assert task.cancelled()
 
 
 async def test_what_the_guard_raises_ends_the_work() -> None:

@@ -112,11 +112,11 @@ class SearchProjection:
 
     async def clear(self, generation: int) -> None:
         """Make the collections anew; the checkpoint and the journal stand in one of their own."""
-        try:
-            await self._checkpoint.check(generation)
-        except NotThere as error:
-            raise StoreForgot(f"a collection is gone: {error}") from error
         for kind in KINDS:
+            try:
+                await self._checkpoint.check(generation)  # each time: what a successor has filled must not go
+            except NotThere as error:
+                raise StoreForgot(f"a collection is gone: {error}") from error
             await self._store.drop(self._collection(kind))
             await self._store.create(schema.definition(self._prefix, kind, self._suffix))
 

@@ -104,8 +104,10 @@ class Conditions:
         term = self.terms[number]
         if self.loosely:
             exactly = f"{expression} ~* %(loose{number})s"
-            if not self.similar or len(term) < _LEAST_SIMILAR or is_khmer(term):
+            if not self.similar or len(term) < _LEAST_SIMILAR:
                 return exactly
+            if is_khmer(term):
+                return f"({exactly} OR %(term{number})s <%% {expression})"
             # One slip leaves one half of a word as it was. An index finds halves; likeness has to be measured.
             halves = f"{expression} ILIKE %(begin{number})s OR {expression} ILIKE %(end{number})s"
             return f"(({halves}) AND %(term{number})s <%% {expression})"

@@ -56,8 +56,8 @@ class AnalyticsView:
             async with self._pool.connection() as conn, conn.transaction():
                 sql, kind = await self._sql.of(conn, grid)
                 sets = await self._sets(conn, sql["post_people"], post_id, grid)
-                rows = await fetch_rows(conn, sql[f"views_{grid.bucket.value}"], params)
-                engagements = await fetch_rows(conn, sql["engagements"], params)
+                rows = await fetch_rows(conn, sql[f"views_{grid.bucket.value}"], params, prepare=True)
+                engagements = await fetch_rows(conn, sql["engagements"], params, prepare=True)
                 spans = [(post_id, *span) for span in spans_between(days, grid, sets)]
                 quiet = await self._quiet.count(conn, spans, grid.bucket)
                 names = frozenset[str]().union(*(bucket.people for bucket in quiet))
@@ -104,7 +104,7 @@ class AnalyticsView:
             "until": grid.until,
             "edges": [datetime.fromtimestamp(day, UTC) for day in edges],
         }
-        cursor = await conn.execute(statement, params, binary=True)
+        cursor = await conn.execute(statement, params, binary=True, prepare=True)
         rows = await cursor.fetchall()
         return {day: _within(day, people, by_hour, since, until) for day, people, by_hour in rows}
 
@@ -130,7 +130,7 @@ class Reading:
             Unanswered: there are no tables, or their days are not those of the window.
         """
         try:
-            [(zone, kind)] = await fetch_rows(conn, self._made)
+            [(zone, kind)] = await fetch_rows(conn, self._made, prepare=True)
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, ValueError) as error:
             raise Unanswered(f"there are no analytics tables: {error}") from error
         if zone != grid.zone.key:

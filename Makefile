@@ -49,11 +49,12 @@ check: $(READY) ## Format, lint, types, import contracts, freshness of the docs,
 	@.venv/bin/python deploy/audit
 
 .PHONY: bench
-bench: $(READY) ## The main benchmarks, each against its ceiling on this machine (15 minutes); JSON in bench-results/
+bench: $(READY) ## The main benchmarks, each against its ceiling on this machine (20 minutes); JSON in bench-results/
 	@$(STUNITY) bench relay --rounds 3
 	@$(STUNITY) bench latency
 	@$(STUNITY) bench capture --rounds 1
 	@$(STUNITY) bench search --posts 20000
+	@$(STUNITY) bench rebuild --posts 10000,30000
 
 .PHONY: up
 up: $(READY) ## The stack in the background

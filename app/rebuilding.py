@@ -65,7 +65,9 @@ async def run(
         register = Register(pool)
         options = Options.of(settings.stunity_profile)
         await drop_retired(register, partial(views.shadows, settings=settings, pool=pool), options)
-        rebuilding = await stack.enter_async_context(_open(settings, view, register, options, stop))
+        rebuilding = await stack.enter_async_context(
+            open_rebuilding(settings, view, register, options, stop, _on_step())
+        )
         watching = asyncio.create_task(_watch(register, view, show)) if show else None
         try:
             return await work(rebuilding)
@@ -76,9 +78,14 @@ async def run(
 
 
 @asynccontextmanager
-async def _open(
-    settings: Settings, view: str, register: Register, options: Options, stop: asyncio.Event
+async def open_rebuilding(
+    settings: Settings, view: str, register: Register, options: Options, stop: asyncio.Event, on_step: OnStep
 ) -> AsyncIterator[Rebuilding]:
+    """The rebuilds of one view on the stores of these settings.
+
+    Raises:
+        ConfigurationError: there is no such view, or it has no store.
+    """
     async with AsyncExitStack() as stack:
         shadows = await stack.enter_async_context(views.shadows(view, settings, register.pool))
         client = None
@@ -94,7 +101,7 @@ async def _open(
             stop,
             prefix=settings.stream_prefix,
             verifier=await stack.enter_async_context(verifier_of(view, settings, register.pool)),
-            on_step=_on_step(),
+            on_step=on_step,
         )
 
 

@@ -20,6 +20,7 @@ def register(app: typer.Typer) -> None:
     group.command("analytics")(analytics)
     group.command("capture")(capture)
     group.command("search")(search)
+    group.command("rebuild")(rebuild)
     app.add_typer(group, name="bench")
 
 
@@ -189,3 +190,26 @@ def capture(
             on.database_url, clients=counts, seconds=seconds, rounds=rounds, say=Console(stderr=True).print
         )
     publish("capture", result, as_json=as_json)
+
+
+def rebuild(
+    view: Annotated[
+        list[str] | None,
+        typer.Option(help="search, embeddings or analytics, may be repeated; all by default."),
+    ] = None,
+    posts: Annotated[
+        str, typer.Option(help="Posts, and for analytics views of posts; one run each, separated by commas.")
+    ] = "10000,100000",
+    as_json: Json = False,
+) -> None:
+    """Whole rebuilds against the store alone with the same things, and how soon `verify` names one lost document."""
+    from app.bench.rebuild.measure import VIEWS, measure
+    from app.bench.report import publish
+    from runtime import logs
+
+    logs.configure("ERROR")
+    if unknown := set(view or ()) - set(VIEWS):
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: there are {', '.join(VIEWS)}")
+    sizes = [int(size) for size in posts.split(",")]
+    result = measure(view or VIEWS, sizes=sizes, say=Console(stderr=True).print)
+    publish("rebuild", result, as_json=as_json)

@@ -33,11 +33,11 @@ async def ours(stage: Stage, conn: Connection, http: httpx.AsyncClient) -> float
     started, before = None, 0
     with stage.process("consume", "search"):
         while True:
-            there = sum((await _counts(http)).values())
+            there = sum((await counts(http)).values())
             if started is None and there:
                 started, before = perf_counter(), there
             if (await fetch_rows(conn, _LIVE_SQL))[0][0] and started is not None:
-                return (sum((await _counts(http)).values()) - before) / (perf_counter() - started)
+                return (sum((await counts(http)).values()) - before) / (perf_counter() - started)
             if perf_counter() > deadline:
                 raise NotIndexed(f"{there} documents after {_PATIENCE:.0f} s")
             await asyncio.sleep(0.1)
@@ -53,7 +53,8 @@ async def raw(http: httpx.AsyncClient, say: Callable[[str], None]) -> float:
     return max(rates)
 
 
-async def _counts(http: httpx.AsyncClient) -> dict[str, int]:
+async def counts(http: httpx.AsyncClient) -> dict[str, int]:
+    """Documents by collection."""
     answer = (await http.get("/collections")).raise_for_status().json()
     return {one["name"]: one["num_documents"] for one in answer if "checkpoint" not in one["name"]}
 

@@ -20,7 +20,7 @@ from consumers.embeddings.jobs import EmbedJob
 from consumers.embeddings.people import InterestQueue
 from consumers.embeddings.projection import VIEW, EmbeddingsProjection
 from consumers.embeddings.queue import TextQueue
-from consumers.embeddings.schema import Model, Policy, Touched
+from consumers.embeddings.schema import Document, Model, Policy, Touched
 from consumers.embeddings.store import EmbeddingStore, transaction, use_model
 from consumers.embeddings.tables import of_set
 from consumers.engine.checkpoint import Refill
@@ -84,16 +84,22 @@ class EmbeddingShadows:
         return int(rows)
 
     async def fill(self, number: int, generation: int, after: Refill | None) -> AsyncIterator[Filled]:
-        """See `Shadows`: documents by table and key."""
+        """See `Shadows`: documents by table and key; the next page is read while one is written."""
         store = self._store(number)
         await store.prepare()
         started = _TABLES.index(after.source) if after else 0
         for table in _TABLES[started:]:
             cursor = after.cursor if after and after.source == table and after.cursor else ""
-            while keys := await self._keys(table, cursor):
-                await store.fill(_touched(table, keys))
-                cursor = keys[-1]
-                yield Filled(Refill(table, cursor), len(keys))
+            reading = asyncio.create_task(self._page(store, table, cursor))
+            try:
+                while (page := await reading)[0]:
+                    keys, docs = page
+                    reading = asyncio.create_task(self._page(store, table, keys[-1]))
+                    await store.fill(docs)
+                    yield Filled(Refill(table, keys[-1]), len(keys))
+            finally:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
 
     async def complete(self, number: int) -> None:
         """Embed what nobody has, load the vectors, build the indexes; for another model, people's interests too."""
@@ -174,10 +180,14 @@ class EmbeddingShadows:
     def _store(self, number: int) -> EmbeddingStore:
         return EmbeddingStore(self._pool, self._model, self._policy, number)
 
-    async def _keys(self, table: str, after: str) -> list[str]:
+    async def _page(
+        self, store: EmbeddingStore, table: str, after: str
+    ) -> tuple[list[str], Sequence[Document]]:
+        """The next keys, and the documents that they have."""
         async with transaction(self._pool) as conn:
             rows = await fetch_rows(conn, _SQL[f"next_{table}"], {"after": after, "most": _PAGE})
-        return [row[0] for row in rows]
+        keys = [row[0] for row in rows]
+        return keys, await store.read(_touched(table, keys)) if keys else ()
 
     async def _waiting(self, number: int) -> bool:
         return await self._count(number, "waiting") > 0

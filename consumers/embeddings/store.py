@@ -83,13 +83,17 @@ class EmbeddingStore:
         if rows and (rows[0][1] or self._number is not None):
             raise Retryable(f"these vectors are of {rows[0][0]}, not of {self._model.name}: EMBEDDING_MODEL")
 
-    async def fill(self, touched: Touched) -> None:
-        """For a bulk load: the documents of these keys, and the texts that nobody has embedded; vectors come later."""
+    async def read(self, touched: Touched) -> list[Document]:
+        """For a bulk load: the documents that these keys have in the truth."""
         assert self._model is not None
+        async with transaction(self._pool) as conn:
+            return list((await self._hydrate(conn, touched, self._model)).values())
+
+    async def fill(self, docs: Sequence[Document]) -> None:
+        """For a bulk load: documents, and the texts of theirs that nobody has embedded; vectors come later."""
         assert self._model_id is not None
         async with transaction(self._pool) as conn:
-            wanted = await self._hydrate(conn, touched, self._model)
-            await self._save(conn, list(wanted.values()), self._model_id, refill=True, load=True)
+            await self._save(conn, docs, self._model_id, refill=True, load=True)
 
     async def read_checkpoint(self) -> str | None:
         """The checkpoint, when it was made for the same model and there are vectors; else the engine fills the view."""

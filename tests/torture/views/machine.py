@@ -39,6 +39,8 @@ _PATIENCE: Final = 120.0
 _REPLAYED: Final = """
 SELECT topic, type, key, data FROM outbox.events WHERE topic = ANY (%s) ORDER BY random() LIMIT 30
 """
+_HALF: Final = "SELECT id FROM posts WHERE random() < 0.5 UNION ALL SELECT id FROM users WHERE random() < 0.5"
+_LETTERS: Final = "SELECT consumer, topic, key, reason FROM engine.dead_letters"
 _RETIRE: Final = """
 WITH gone AS (DELETE FROM outbox.events RETURNING id, xid),
      last AS (SELECT max(id) AS id, max(xid) AS xid FROM gone)
@@ -184,8 +186,7 @@ class Machine:
 
     async def _lose_entries(self) -> None:
         await self._write()
-        keys = [row[0] for row in self._conn.execute("SELECT id FROM posts ORDER BY random() LIMIT 3")]
-        self._relay.publish(lose=keys)
+        self._relay.publish(lose=[row[0] for row in self._conn.execute(_HALF)])
 
     async def _gap(self) -> None:
         from schemas import wire
@@ -291,7 +292,8 @@ class Machine:
             await self._verify(repair=True)
             self._damaged = False
         results = await self._verify(repair=False)
-        wrong = [result.summary() for result in results if result.verdict != "equal"]
+        wrong: list[object] = [result.summary() for result in results if result.verdict != "equal"]
+        wrong += self._conn.execute(_LETTERS).fetchall()  # outages there are, but no poison
         if wrong:
             raise Diverged(f"{wrong}\nplan: {self._plan}\nsteps: {' '.join(self._done)}")
         self._done.append("|")

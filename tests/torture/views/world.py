@@ -21,6 +21,7 @@ _WORDS = (
     "#ComputerScience",
     "**bold**",
     "[a](https://example.org)",
+    "https://example.org/a",
     "exam",
 )
 

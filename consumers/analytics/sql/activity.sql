@@ -53,27 +53,29 @@ SELECT DISTINCT t.ordinal, extract(epoch FROM {plain_hour})::bigint
        AND a.time >= to_timestamp(t.day) AND a.time < to_timestamp(t.until)
 
 -- name: recount_engagements
--- The touched buckets, from the facts; a bucket with nothing left goes.
+-- The touched buckets, from the facts; a bucket with nothing left goes. Each is looked up by itself: a join may compare
+-- every hour of a school with every fact of it.
 WITH touched AS MATERIALIZED (SELECT owner, to_timestamp(hour) AS hour
                     FROM unnest(%(owners)s::text[], %(hours)s::bigint[]) AS t (owner, hour)),
 cleared AS (DELETE FROM {schema}.engagement_hourly h USING touched t WHERE h.post_id = t.owner AND h.hour = t.hour
     AND NOT EXISTS (SELECT FROM {schema}.engagement_ts e WHERE e.post_id = t.owner AND e.kind = h.kind
                      AND e.time >= t.hour AND e.time < t.hour + interval '1 hour'))
 INSERT INTO {schema}.engagement_hourly
-SELECT t.hour, t.owner, e.kind, count(*) FROM touched t JOIN {schema}.engagement_ts e
-    ON e.post_id = t.owner AND e.time >= t.hour AND e.time < t.hour + interval '1 hour'
- GROUP BY 1, 2, 3
+SELECT t.hour, t.owner, counted.kind, counted.count FROM touched t CROSS JOIN LATERAL (
+    SELECT e.kind, count(*) FROM {schema}.engagement_ts e
+     WHERE e.post_id = t.owner AND e.time >= t.hour AND e.time < t.hour + interval '1 hour' GROUP BY 1) AS counted
 ON CONFLICT (post_id, hour, kind) DO UPDATE SET count = EXCLUDED.count
 
 -- name: recount_activities
--- The touched buckets, from the facts; a bucket with nothing left goes.
+-- The touched buckets, from the facts; a bucket with nothing left goes. Each is looked up by itself: a join may compare
+-- every hour of a school with every fact of it.
 WITH touched AS MATERIALIZED (SELECT owner, to_timestamp(hour) AS hour
                     FROM unnest(%(owners)s::text[], %(hours)s::bigint[]) AS t (owner, hour)),
 cleared AS (DELETE FROM {schema}.school_activity_hourly h USING touched t WHERE h.school_id = t.owner AND h.hour = t.hour
     AND NOT EXISTS (SELECT FROM {schema}.school_activity_ts a WHERE a.school_id = t.owner AND a.kind = h.kind
                      AND a.time >= t.hour AND a.time < t.hour + interval '1 hour'))
 INSERT INTO {schema}.school_activity_hourly
-SELECT t.hour, t.owner, a.kind, count(*) FROM touched t JOIN {schema}.school_activity_ts a
-    ON a.school_id = t.owner AND a.time >= t.hour AND a.time < t.hour + interval '1 hour'
- GROUP BY 1, 2, 3
+SELECT t.hour, t.owner, counted.kind, counted.count FROM touched t CROSS JOIN LATERAL (
+    SELECT a.kind, count(*) FROM {schema}.school_activity_ts a
+     WHERE a.school_id = t.owner AND a.time >= t.hour AND a.time < t.hour + interval '1 hour' GROUP BY 1) AS counted
 ON CONFLICT (school_id, hour, kind) DO UPDATE SET count = EXCLUDED.count

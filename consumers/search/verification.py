@@ -131,7 +131,9 @@ class _Sides:
             return
 
     async def _ids(self, selection: Selection) -> list[str]:
-        """The ids of the documents that a selection takes."""
+        """The ids of the documents that a selection takes; for buckets every id has to be looked at."""
+        if selection.ids is not None:
+            return list(map(_document_id, selection.ids))
         found = []
         async for page in self._store.export(self._collection, fields="id,key"):
             found += [one["id"] for one in page if selection.takes(_key(one))]
@@ -159,6 +161,11 @@ def _key(document: Document) -> str:
     """The id of the thing that a document stands for; a document under a wrong id stands for nothing."""
     key = document.get("key")
     return key if isinstance(key, str) and token(key) == document["id"] else f"{_STRAY}{document['id']}"
+
+
+def _document_id(key: str) -> str:
+    """The document that stands for a key: the other way round."""
+    return key.removeprefix(_STRAY) if key.startswith(_STRAY) else token(key)
 
 
 def _kind(key: Key) -> Kind:

@@ -1,8 +1,6 @@
-"""I7-I12 under random misfortunes, the bounded form of `make torture-views`: plans with every step, and another one."""
+"""I7-I12 under random misfortunes, the bounded form of `make torture-views`: two plans with every step."""
 
 from __future__ import annotations
-
-import random
 
 import pytest
 
@@ -15,13 +13,15 @@ _STEPS = 40
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [4266, 15320, None], ids=["all steps", "all otherwise", "another seed"])
+@pytest.mark.parametrize("seed", [4266, 15320])
 async def test_every_view_ends_as_the_truth(
-    seed: int | None, settings: Settings, typesense_settings: TypesenseSettings
+    seed: int, settings: Settings, typesense_settings: TypesenseSettings
 ) -> None:
-    """The plan is in the failure: `python -m tests.torture.views --seed … --only …` repeats it."""
-    chosen = random.SystemRandom().randrange(1 << 31) if seed is None else seed
-    plan = Plan.of(chosen, _STEPS, rebuilds=True)
+    """The plan is in the failure: `python -m tests.torture.views --seed … --only …` repeats it.
+
+    How the steps meet is left to the clock; new seeds are for `make torture-views`, which takes its time.
+    """
+    plan = Plan.of(seed, _STEPS, rebuilds=True)
     try:
         done = await play(plan, settings, typesense_settings)
     except BaseException as failure:

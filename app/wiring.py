@@ -12,6 +12,7 @@ from typing import Final
 import psycopg
 
 from app.environment import load_settings
+from consumers.embeddings.remake import remake as remake_embeddings
 from outbox import capture
 from producers import truth
 from runtime import migrations, postgres
@@ -64,10 +65,12 @@ def migrate(url: str, profile: Profile = Profile.DEFAULT) -> None:
         ours = truth.is_copy(conn)
         if profile is Profile.ECONOMY:
             conn.execute(_CAP, (str(_ECONOMY_LOG_BYTES),))
-    if ours:
-        asyncio.run(_install_capture(url))
+    asyncio.run(_complete(url, ours=ours))
 
 
-async def _install_capture(url: str) -> None:
+async def _complete(url: str, *, ours: bool) -> None:
     async with postgres.connect(url, name="stunity-migrate") as conn:
-        await capture.install(conn)
+        await remake_embeddings(conn)
+        await conn.commit()
+        if ours:
+            await capture.install(conn)

@@ -15,6 +15,7 @@ from typing import Any, Final
 import psycopg
 import structlog
 
+from consumers.embeddings.remake import remake
 from consumers.embeddings.schema import EMBED, INTERESTS, QUEUE, Document, Key, Kind, Model, Policy, Touched
 from consumers.embeddings.tables import of_set
 from consumers.embeddings.text import MAX_CHARS, document
@@ -41,6 +42,7 @@ _DROPPED: Final = (
     psycopg.errors.UndefinedColumn,
     psycopg.errors.UndefinedObject,
     psycopg.errors.UndefinedFunction,
+    psycopg.errors.InvalidSchemaName,
 )
 
 
@@ -71,6 +73,8 @@ class EmbeddingStore:
             Retryable: PostgreSQL is away.
         """
         self._model_id = None
+        async with transaction(self._pool) as conn:
+            await remake(conn)
         if self._model is None:
             return
         async with transaction(self._pool) as conn:
@@ -98,11 +102,14 @@ class EmbeddingStore:
     async def read_checkpoint(self) -> str | None:
         """The checkpoint, when it was made for the same model and there are vectors; else the engine fills the view."""
         params = {"model": self._model_id}
-        async with transaction(self._pool) as conn:
-            row = await (await conn.execute(self._sql["read_checkpoint"], params)).fetchone()
-            if row and self._model_id is not None and self._number is None:
-                [(lost,)] = await (await conn.execute(self._sql["lost_vectors"], params)).fetchall()
-                row = None if lost else row
+        try:
+            async with transaction(self._pool) as conn:
+                row = await (await conn.execute(self._sql["read_checkpoint"], params)).fetchone()
+                if row and self._model_id is not None and self._number is None:
+                    [(lost,)] = await (await conn.execute(self._sql["lost_vectors"], params)).fetchall()
+                    row = None if lost else row
+        except _DROPPED:
+            return None
         return row[0] if row else None
 
     async def clear(self, generation: int) -> None:

@@ -8,7 +8,7 @@ from schemas.base import Payload, Time
 
 
 class SessionRevoked(Payload):
-    """An access token (`jti`), or every token of the user issued before `at`, is no longer good."""
+    """Told by a logout: one access token of the user is no longer good (`jti` where it has one), since `at`."""
 
     event_type: ClassVar[str] = "session.revoked.v1"
 

@@ -28,7 +28,7 @@ def register(app: typer.Typer) -> None:
 def verify(
     views: Annotated[
         list[str] | None,
-        typer.Argument(metavar="VIEW…", help="search, embeddings, feeds, analytics; or all."),
+        typer.Argument(metavar="VIEW…", help="search, embeddings, feeds, analytics; all when none is named."),
     ] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Have the keys that differ mended.")] = False,
     per_second: Annotated[

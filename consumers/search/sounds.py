@@ -19,6 +19,8 @@ from consumers.search.text import pieces
 #: Shorter words sound like too many others.
 _LEAST_LETTERS: Final = 4
 _LEAST_CODE: Final = 2
+#: Two consonants are in half of all texts: whoever types nonsense should find nothing.
+_LEAST_ASKED: Final = 3
 _SHORT: Final = 120
 _TRIPLE: Final = 3
 
@@ -56,7 +58,7 @@ def index_sounds(*texts: str) -> str:
 def query_sounds(text: str, *, subscripts: bool) -> list[list[str]]:
     """What to ask for: the chain of each word, every one of which has to be there; empty when too little is left."""
     latin, stretches = _parted(text)
-    chains = [[code] for code in latin]
+    chains = [[code] for code in latin if len(code) >= _LEAST_ASKED]
     for run in stretches:
         letters = _with_subscripts(run) if subscripts else _without_subscripts(run)
         if triples := _triples("1" if subscripts else "2", letters):

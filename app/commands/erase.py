@@ -54,6 +54,8 @@ def user(
         document = {"removed": report.removed, "left": report.traces, "attempts": report.attempts}
         typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
     else:
+        if report.attempts == 1 and not report.removed.get("truth"):
+            console.print("the truth had no such person; every store has been searched all the same")
         for step, count in report.removed.items():
             typer.echo(f"{step}: {count}")
         for store, count in report.traces.items():

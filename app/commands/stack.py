@@ -110,6 +110,7 @@ def status(as_json: AsJson = False) -> None:
         _OUT.print(report.table(document))
         readiness = document["readiness"]
         for line in (
+            *report.letters(readiness),
             *report.verifications(readiness),
             *report.upkeep(readiness),
             *report.rebuilds(readiness),

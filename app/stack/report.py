@@ -21,6 +21,7 @@ _COLOURS = {
     "restarting": "red",
     "stopped": "red",
 }
+_PROBLEM_CHARS = 300
 
 
 class Progress:
@@ -108,13 +109,26 @@ def _part(part: PartReport) -> dict[str, Any]:
 
 def table(status: dict[str, Any]) -> Table:
     """The status for people, within 80 columns."""
-    title = f"Stunity in {status['home']}: {status['phase']}"
+    title = f"Stunity in {status['home']}: {_headline(status)}"
     grid = Table(title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
     for column in _COLUMNS:
         grid.add_column(column, justify="right" if column in _NUMBERS else "left", no_wrap=True)
     for part in status["parts"]:
         grid.add_row(*_cells(part, status["readiness"]))
     return grid
+
+
+def _headline(status: dict[str, Any]) -> str:
+    late = [f"{part['name']} is {part['state']}" for part in status["parts"] if part["state"] != "ready"]
+    return f"not ready, {', '.join(late)}" if late and status["phase"] == "ready" else str(status["phase"])
+
+
+def letters(readiness: dict[str, Any] | None) -> list[str]:
+    """How many dead letters wait for somebody."""
+    consumers = (readiness or {}).get("consumers")
+    found = consumers.items() if isinstance(consumers, dict) else ()
+    open_ones = [f"{view} {one['deadLetters']:,}" for view, one in found if one.get("deadLetters")]
+    return [f"dead letters: {', '.join(open_ones)} (stunity dlq list)"] if open_ones else []
 
 
 def verifications(readiness: dict[str, Any] | None) -> list[str]:
@@ -151,9 +165,14 @@ def upkeep(readiness: dict[str, Any] | None) -> list[str]:
 
 def remarks(found: StackState) -> list[str]:
     """What the table has no room for."""
-    problems = [f"{part.name}: {part.problem} ({part.log})" for part in found.parts if part.problem]
+    problems = [f"{part.name}: {_cut(part.problem)} ({part.log})" for part in found.parts if part.problem]
     failure = [found.message] if found.phase == "failed" else []
     return [*found.notes, *problems, *failure]
+
+
+def _cut(problem: str) -> str:
+    """A line of a log may hold a whole traceback."""
+    return problem if len(problem) <= _PROBLEM_CHARS else f"{problem[:_PROBLEM_CHARS]}…"
 
 
 def rebuilds(readiness: dict[str, Any] | None) -> list[str]:
@@ -165,7 +184,8 @@ def rebuilds(readiness: dict[str, Any] | None) -> list[str]:
 def _rebuild(one: dict[str, Any]) -> str:
     what = f"rebuild {one['rebuild']} of {one['view']}"
     if one["state"] == "kept":
-        return f"{what}: done; the old view is kept in sync until {one['keptUntil']} (stunity rollback {one['view']})"
+        until = datetime.fromisoformat(one["keptUntil"]).astimezone(UTC)
+        return f"{what}: done; the old view is kept in sync until {until:%H:%M} UTC (stunity rollback {one['view']})"
     left = f", about {one['secondsLeft']} s left" if one["secondsLeft"] else ""
     idle = "" if one["running"] else "; interrupted: run it again to go on"
     return f"{what}: {one['step']}, {one['rows']:,} of {one['ofRows']:,} rows{left}{idle}"

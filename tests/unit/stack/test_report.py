@@ -43,3 +43,20 @@ def test_exports_survive_the_shell() -> None:
     script = f'{exports}\nprintf %s "$JWT_SECRET"'
     said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
     assert said == "it's secret"
+
+
+def test_the_headline_says_what_is_not_ready() -> None:
+    title = report.table(report.document(_state(), READYZ)).title
+    assert title == "Stunity in /home: not ready, relay is restarting"
+
+
+def test_dead_letters_are_mentioned() -> None:
+    assert report.letters(READYZ) == []
+    found = {"consumers": {"search": {"deadLetters": 3}, "feeds": {"deadLetters": 0}}}
+    assert report.letters(found) == ["dead letters: search 3 (stunity dlq list)"]
+
+
+def test_a_whole_traceback_is_cut() -> None:
+    stuck = _state()
+    stuck.parts[1].problem = "x" * 5000
+    assert len(report.remarks(stuck)[0]) < 400

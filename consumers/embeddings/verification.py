@@ -98,7 +98,10 @@ class EmbeddingsVerifier:
         return len(things) + len(people) + len(leavers)
 
     async def _model(self) -> int:
-        [row] = await self._rows("model", {})
+        rows = await self._rows("model", {})
+        if not rows:
+            raise Retryable("the embeddings have no tables, or no checkpoint yet: does their consumer run?")
+        [row] = rows
         if row["id"] is None:
             raise ConfigurationError("semantic features are off: the consumer found no pgvector")
         return int(row["id"])

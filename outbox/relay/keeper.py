@@ -70,7 +70,7 @@ class Keeper:
         self._wanted = True
         self._reported = 0
         self._due = False
-        self._marked_at = 0.0
+        self._marked_at = self._pushed_at = 0.0
         self._thread = threading.Thread(target=self._run, name="relay-keeper", daemon=True)
 
     def start(self) -> None:
@@ -138,12 +138,25 @@ class Keeper:
     def _mark_if_due(self) -> None:
         now = time.monotonic()
         due = self._due and now >= self._marked_at + self._settings.marker_interval
-        if self.candidate is not None or not (due or self._wanted):
+        if self.candidate is not None:
+            self._push_if_late(now)
+            return
+        if not (due or self._wanted):
             return
         self._wanted = self._due = False
-        self._marked_at = now
+        self._marked_at = self._pushed_at = now
         self._take_candidate()
         self._wake_stream()
+
+    def _push_if_late(self, now: float) -> None:
+        """Have the server say where it is, when the stream has not come as far as a marker waits for.
+
+        It says so by itself after everything that it decodes. We have seen it silent once, on a busy machine; a record
+        more makes it speak, and readers who wait for the marker do not have to wait for the next write.
+        """
+        if now >= self._pushed_at + self._settings.state_interval:
+            self._pushed_at = now
+            self._store.flush()
 
     def _take_candidate(self) -> None:
         parameters = {"publication": self._settings.publication}

@@ -119,6 +119,8 @@ def _schemas(conn: Connection) -> Finding:
     row = _one(
         conn,
         "SELECT to_regclass('outbox.events') IS NOT NULL AND to_regclass('engine.checkpoints') IS NOT NULL AS there,"
+        " (SELECT string_agg(s, ', ') FROM unnest(ARRAY['embeddings', 'live', 'dramatiq']) AS s"
+        "   WHERE to_regnamespace(s) IS NULL) AS lost,"
         " (SELECT count(DISTINCT tgrelid) FROM pg_trigger WHERE tgname = '00_stunity_row') AS captured,"
         " (SELECT count(DISTINCT u.tgrelid) FROM pg_trigger u JOIN pg_trigger b ON b.tgrelid = u.tgrelid"
         "   WHERE u.tgname = '00_stunity_update' AND u.tgattr::text <> '' AND NOT b.tgisinternal"
@@ -126,6 +128,9 @@ def _schemas(conn: Connection) -> Finding:
     )
     if not row["there"]:
         return fail("schemas", "not created", "`stunity migrate`")
+    if row["lost"]:
+        mend = "`stunity migrate` makes the embeddings again; what else is lost comes from a backup"
+        return fail("schemas", f"lost: {row['lost']}", mend)
     if not row["captured"]:
         return warn("schemas", "created; no table is captured", "`stunity capture install`")
     if row["rewritten"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psycopg
 import redis
 from pydantic import SecretStr
 
@@ -33,6 +34,12 @@ def test_an_empty_database_wants_migrations(settings: Settings, empty_database: 
     assert found["schemas"].verdict is Verdict.FAIL
     assert found["schemas"].mend == "`stunity migrate`"
     assert exit_code(list(found.values())) == 1
+
+
+def test_a_lost_schema_is_found(settings: Settings, connection: psycopg.Connection) -> None:
+    connection.execute("DROP SCHEMA embeddings CASCADE")
+    found = _patched(settings)["schemas"]
+    assert (found.verdict, found.detail) == (Verdict.FAIL, "lost: embeddings")
 
 
 def test_eviction_and_volatile_redis_are_found(settings: Settings) -> None:

@@ -57,12 +57,16 @@ async def open_pool(url: str, *, max_size: int = 4, name: str | None = None) -> 
 
 
 async def _learn_what_it_is(conn: Connection) -> None:
-    """Allow prepared statements where no pooler stands in between (it shows process ids of its own)."""
+    """Allow prepared statements where no pooler stands in between (it shows process ids of its own).
+
+    PostgreSQL in WebAssembly has one session for all who connect one after the other: what they left goes first.
+    """
     await conn.set_autocommit(True)
     [(pid,)] = await fetch_rows(conn, "SELECT pg_backend_pid()")
-    await conn.set_autocommit(False)
     if pid == conn.info.backend_pid:
+        await conn.execute("DEALLOCATE ALL")
         conn.prepare_threshold = _ONLY_WHEN_ASKED
+    await conn.set_autocommit(False)
 
 
 async def _check_if_spoken_to(conn: Connection) -> None:

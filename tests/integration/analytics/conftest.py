@@ -19,6 +19,11 @@ from schemas.envelope import Event
 
 #: Three views make a post's day busy, so that a few dozen views make both busy days and quiet ones.
 SMALL = Layout(busy_from=3)
+#: For tests in which two look at the same time.
+TWO_CONNECTIONS = pytest.mark.skipif(
+    os.environ.get("STUNITY_TEST_TIMESCALE_KIND") == "community",
+    reason="the build of the community edition has one connection at a time",
+)
 #: A whole hour, recent enough for every period.
 HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=3)
 

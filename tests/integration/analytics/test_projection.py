@@ -14,7 +14,7 @@ from consumers.analytics.projection import AnalyticsProjection
 from consumers.engine.projection import StaleOwner, StoreForgot
 from runtime.errors import Retryable
 from runtime.postgres import Pool, fetch_rows
-from tests.integration.analytics.conftest import HOUR, batch, event, view
+from tests.integration.analytics.conftest import HOUR, TWO_CONNECTIONS, batch, event, view
 from tests.support.wait import until
 
 pytestmark = pytest.mark.timescale_too
@@ -131,6 +131,7 @@ async def test_a_lost_table_loses_the_checkpoint_so_that_the_view_is_filled_agai
     assert await hourly(analytics) == [("p1", 2, 1)]
 
 
+@TWO_CONNECTIONS
 async def test_tables_that_are_dropped_while_they_are_looked_at(
     projection: AnalyticsProjection, analytics_url: str
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -14,15 +13,9 @@ from consumers.analytics.series import Bucket, Period, Window, window
 from consumers.analytics.view import AnalyticsView
 from consumers.analytics.view_many import ManyPostsView
 from runtime.postgres import open_pool
-from tests.integration.analytics.conftest import batch, view
+from tests.integration.analytics.conftest import TWO_CONNECTIONS, batch, view
 
-pytestmark = [
-    pytest.mark.timescale_too,
-    pytest.mark.skipif(
-        os.environ.get("STUNITY_TEST_TIMESCALE_KIND") == "community",
-        reason="the build of the community edition has one connection at a time",
-    ),
-]
+pytestmark = [pytest.mark.timescale_too, TWO_CONNECTIONS]
 _DAYS, _A_DAY = 60, 4
 
 Count = Callable[[Window], Awaitable[int]]

@@ -32,11 +32,15 @@ SELECT consumer, state = 'live', epoch, snapshot::text,
 # Without the lag, which costs more: for those who wait and look often.
 _REACHED_SQL: Final = "SELECT consumer, state = 'live', epoch, snapshot::text, 0 FROM engine.checkpoints"
 
-_EVENTS_OF_SQL: Final = """
+# A client keeps its last position only: what it wrote before that one must be in the view too, or on its way to it.
+_OUTSTANDING_SQL: Final = """
 SELECT pg_visible_in_snapshot(%(xid)s::text::xid8, pg_current_snapshot()),
-       EXISTS (SELECT FROM outbox.log_events(
-                   %(during)s::text::pg_snapshot, %(epoch)s::int, %(after)s::text::pg_snapshot,
-                   (SELECT c.topics FROM engine.checkpoints c WHERE c.consumer = %(consumer)s LIMIT 1), 0, 1)),
+       EXISTS (SELECT FROM engine.checkpoints c
+                WHERE c.consumer = %(consumer)s
+                  AND (EXISTS (SELECT FROM outbox.events e
+                                WHERE e.xid = %(xid)s::text::xid8 AND e.topic = ANY (c.topics))
+                       OR EXISTS (SELECT FROM outbox.log_events(
+                                      c.snapshot, c.epoch, %(upto)s::text::pg_snapshot, c.topics, 0, 1)))),
        EXISTS (SELECT FROM engine.dead_letters d
                 WHERE d.consumer = %(consumer)s AND d.xid = %(xid)s::text::xid8
                   AND d.state IN ('dead', 'waiting', 'retry'))
@@ -105,25 +109,18 @@ class FreshnessBoard:
         return outcome or False
 
     async def _settled_already(self, consumer: str, position: Position) -> bool | None:
-        """True when the write made no event for this view, False when its event is set aside.
+        """True when the view lacks no event up to this write, False when the write's event is set aside.
 
-        None when the view has to catch up with it; then a marker has been asked for.
+        None when the view has to catch up; then a marker has been asked for.
         """
-        during, after = map(str, position.window())
-        params = {
-            "consumer": consumer,
-            "epoch": position.epoch,
-            "xid": str(position.xid),
-            "during": during,
-            "after": after,
-        }
+        params = {"consumer": consumer, "xid": str(position.xid), "upto": str(position.upto())}
         async with _connection(self._pool) as conn:
-            row = await (await conn.execute(_EVENTS_OF_SQL, params)).fetchone()
+            row = await (await conn.execute(_OUTSTANDING_SQL, params)).fetchone()
             assert row is not None  # a SELECT without FROM always gives one row
-            ended, events, parked = row
+            ended, outstanding, parked = row
             if parked:
                 return False
-            if ended and not events:
+            if ended and not outstanding:
                 return True
             await conn.execute(_WANT_MARKER_SQL)
         return None

@@ -66,12 +66,12 @@ class Position:
             raise ValueError("not a position: <epoch>.<xid8> is expected")
         return cls(int(match[1]), int(match[2]))
 
-    def window(self) -> tuple[Snapshot, Snapshot]:
-        """Two snapshots between which exactly this transaction became visible."""
+    def upto(self) -> Snapshot:
+        """The snapshot that sees this transaction and all before it."""
         after = self.xid + 1
         while not _is_normal(after):
             after += 1
-        return Snapshot(self.xid, after, frozenset({self.xid})), Snapshot(after, after)
+        return Snapshot(after, after)
 
     def applied_in(self, epoch: int, snapshot: Snapshot) -> bool:
         """Whether a view that has applied `snapshot` of `epoch` has this write.

@@ -219,6 +219,20 @@ async def test_read_your_writes(
     assert look.has(event)()
 
 
+async def test_the_last_position_stands_for_the_writes_before_it(
+    http: Client, following: LedgerProjection, relay: StepRelay, connection: psycopg.Connection, look: Look
+) -> None:
+    """A client keeps one position; its last write may have made no event for this view."""
+    event = emit(connection, "a")
+    [(position,)] = connection.execute("SELECT outbox.position()").fetchall()
+    headers = {"Stunity-After": position, "Stunity-Wait-Ms": "50"}
+    assert (await http.get("/thing", headers=headers)).headers["stunity-applied"] == "false"
+    waiting = asyncio.create_task(http.get("/thing", headers=headers | {"Stunity-Wait-Ms": "5000"}))
+    relay.publish()
+    assert (await waiting).headers["stunity-applied"] == "true"
+    assert look.has(event)()
+
+
 async def test_a_write_whose_event_was_set_aside_is_answered_at_once(
     http: Client, following: LedgerProjection, relay: StepRelay, connection: psycopg.Connection, look: Look
 ) -> None:

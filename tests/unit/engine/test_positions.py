@@ -37,14 +37,13 @@ def test_text_form(snapshot: Snapshot) -> None:
 
 
 @given(st.integers(1, 2**31), st.integers(0, 2**20), st.integers(3, 2**32 - 1))
-def test_a_window_holds_exactly_its_transaction(epoch: int, wraps: int, low: int) -> None:
+def test_up_to_a_position_ends_with_its_transaction(epoch: int, wraps: int, low: int) -> None:
     position = Position(epoch, wraps * 2**32 + low)
-    before, after = position.window()
-    assert after.sees(position.xid)
-    assert not before.sees(position.xid)
-    assert before.sees(position.xid - 1)
-    assert not after.sees(position.xid + 4)
-    assert after.xmax % 2**32 >= 3
+    upto = position.upto()
+    assert upto.sees(position.xid)
+    assert upto.sees(position.xid - 1)
+    assert not upto.sees(position.xid + 4)
+    assert upto.xmax % 2**32 >= 3
 
 
 @given(snapshots(), st.integers(3, UPTO), st.integers(0, 3), st.integers(0, 3))

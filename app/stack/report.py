@@ -123,19 +123,23 @@ def _headline(status: dict[str, Any]) -> str:
     return f"not ready, {', '.join(late)}" if late and status["phase"] == "ready" else str(status["phase"])
 
 
+def _consumers(readiness: dict[str, Any] | None) -> dict[str, Any]:
+    """What `/readyz` says of each; nothing when it says nothing."""
+    found = (readiness or {}).get("consumers")
+    return found if isinstance(found, dict) else {}
+
+
 def letters(readiness: dict[str, Any] | None) -> list[str]:
     """How many dead letters wait for somebody."""
-    consumers = (readiness or {}).get("consumers")
-    found = consumers.items() if isinstance(consumers, dict) else ()
+    found = _consumers(readiness).items()
     open_ones = [f"{view} {one['deadLetters']:,}" for view, one in found if one.get("deadLetters")]
     return [f"dead letters: {', '.join(open_ones)} (stunity dlq list)"] if open_ones else []
 
 
 def verifications(readiness: dict[str, Any] | None) -> list[str]:
     """What the last comparison of each view with the truth has found, a line each."""
-    consumers = (readiness or {}).get("consumers")
     lines = []
-    for view, entry in consumers.items() if isinstance(consumers, dict) else ():
+    for view, entry in _consumers(readiness).items():
         if last := entry.get("verified"):
             differ = last["missing"] + last["extra"] + last["stale"]
             what = "equal" if last["verdict"] == "equal" else f"{last['verdict']}, {differ} keys"
@@ -211,8 +215,7 @@ def _cells(part: dict[str, Any], readiness: dict[str, Any] | None) -> list[str]:
 
 def consumer_lag(readiness: dict[str, Any] | None, part: str) -> float | None:
     """The lag of the consumer that `part` runs, if the API tells it."""
-    consumers = (readiness or {}).get("consumers")
-    entry = consumers.get(part) if isinstance(consumers, dict) else None
+    entry = _consumers(readiness).get(part)
     lag = entry.get("lagMs") if isinstance(entry, dict) else None
     return float(lag) if isinstance(lag, int | float) else None
 

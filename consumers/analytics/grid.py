@@ -45,6 +45,10 @@ class Grid:
         """The day that an hour belongs to."""
         return self.place(hour)[0]
 
+    def day_of(self, time: datetime) -> int:
+        """The day that an instant belongs to."""
+        return self.day(self.hour(time.timestamp()))
+
     def place(self, hour: int) -> tuple[int, int]:
         """The day that an hour belongs to, and which of its hours it is, from 0."""
         place = self._places.get(hour)
@@ -71,11 +75,6 @@ class Grid:
     def hour_start(self, time: datetime) -> datetime:
         """The same as `hour`, as a UTC time."""
         return datetime.fromtimestamp(self.hour(time.timestamp()), UTC)
-
-
-def day_of(time: datetime, grid: Grid) -> int:
-    """The day that an instant belongs to."""
-    return grid.day(grid.hour(time.timestamp()))
 
 
 @lru_cache

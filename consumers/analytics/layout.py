@@ -69,10 +69,18 @@ class Layout:
             "origin": origin,
             "plain_hour": f"date_bin(interval '1 hour', time, {origin})",
             "plain_day": f"date_trunc('day', time, '{self.zone.key}')",
+            "by_source": _by_source(),
         }
         for key, value in values.items():
             text = text.replace(f"{{{key}}}", value)
         return text
+
+
+@lru_cache
+def _by_source() -> str:
+    """Columns that every count of views has."""
+    _, _, columns = (_SQL / "by_source.sql").read_text(encoding="utf-8").partition("\n")
+    return columns.rstrip()
 
 
 @lru_cache

@@ -16,7 +16,7 @@ import psycopg
 from pyroaring import BitMap
 
 from consumers.analytics.facts import SOURCES
-from consumers.analytics.grid import HOUR, day_of, grid_of
+from consumers.analytics.grid import HOUR, grid_of
 from consumers.analytics.layout import Layout
 from consumers.analytics.model import PostNumbers, SchoolNumbers
 from consumers.analytics.people import DayOfPeople
@@ -66,7 +66,7 @@ class AnalyticsView:
             raise Retryable(f"analytics database: {error}") from error
         if kind != Kind.COMMUNITY:  # whose continuous aggregates have the quiet days as well
             # A day that has become busy since its set was looked for is among the quiet ones.
-            rows = [row for row in rows if day_of(row[0], days) in sets]
+            rows = [row for row in rows if days.day_of(row[0]) in sets]
             rows += [_as_row(bucket) for bucket in quiet]
         return _post_numbers(rows, engagements, people)
 

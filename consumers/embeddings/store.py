@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import psycopg
 import structlog
@@ -75,9 +75,8 @@ class EmbeddingStore:
         self._model_id = None
         async with transaction(self._pool) as conn:
             await remake(conn)
-        if self._model is None:
-            return
-        async with transaction(self._pool) as conn:
+            if self._model is None:
+                return
             self._model_id = await use_model(conn, self._model)
             if self._model_id is None:
                 return
@@ -124,7 +123,8 @@ class EmbeddingStore:
             return
         try:
             async with transaction(self._pool) as conn:
-                await self._claim(conn, generation)
+                if (await conn.execute(self._sql["claim"], {"generation": generation})).rowcount == 0:
+                    await self._refuse(conn, generation)
                 outlived = await (await conn.execute(self._sql["outlived_documents"])).fetchall()
                 if outlived:
                     await conn.execute(self._sql["drop_documents"], _columns(outlived))
@@ -161,14 +161,12 @@ class EmbeddingStore:
         begins = batch.refill and batch.expects is None
         statement = self._sql["first_checkpoint" if begins else "next_checkpoint"]
         if (await conn.execute(statement, params)).rowcount == 0:
-            [(newer,)] = await (await conn.execute(self._sql["newer_owner"], params)).fetchall()
-            raise StaleOwner if newer else StoreForgot("embeddings: not the checkpoint that was given")
+            await self._refuse(conn, batch.generation)
 
-    async def _claim(self, conn: Connection, generation: int) -> None:
+    async def _refuse(self, conn: Connection, generation: int) -> NoReturn:
         params = {"generation": generation}
-        if (await conn.execute(self._sql["claim"], params)).rowcount == 0:
-            [(newer,)] = await (await conn.execute(self._sql["newer_owner"], params)).fetchall()
-            raise StaleOwner if newer else StoreForgot("embeddings: there is no checkpoint")
+        [(newer,)] = await (await conn.execute(self._sql["newer_owner"], params)).fetchall()
+        raise StaleOwner if newer else StoreForgot("embeddings: not the checkpoint that was given")
 
     async def _write(self, conn: Connection, touched: Touched, model: Model, model_id: int) -> None:
         stale = list(touched.engaged)

@@ -71,9 +71,10 @@ class FeedStore:
         self._prefix = prefix
         self._root = schema.root(prefix)
         self._meta = schema.meta(prefix, number)
-        self._apply = client.register_script((_LUA / "apply.lua").read_text(encoding="utf-8"))
-        self._renew = client.register_script((_LUA / "renew.lua").read_text(encoding="utf-8"))
-        self._gather = client.register_script((_LUA / "gather.lua").read_text(encoding="utf-8"))
+        owner = _lua("owner")
+        self._apply = client.register_script(owner + _lua("apply"))
+        self._renew = client.register_script(owner + _lua("renew"))
+        self._gather = client.register_script(_lua("gather"))
         self._incarnation: bytes | None = None
 
     async def prepare(self) -> None:
@@ -213,6 +214,10 @@ class FeedStore:
         key = f"{schema.viewer_root(self._prefix, viewer)}profile"
         with translated():
             await self._client.set(key, text, ex=schema.PROFILE_TTL)
+
+
+def _lua(name: str) -> str:
+    return (_LUA / f"{name}.lua").read_text(encoding="utf-8")
 
 
 def _check(answer: bytes, generation: int) -> None:

@@ -108,10 +108,13 @@ async def _find(
         conditions: Conditions, sizes: Sequence[int], candidates: int, within_ms: int
     ) -> list[str]:
         parts = await stretches(conn, sizes if kind == "posts" else (), params["until"])
+        query = await _query(conn, kind, fields, conditions)
+        fixed = {**params, **conditions.params, "candidates": candidates}
 
         async def ask(part: Stretch, most: int) -> list[str]:
             asked = {"since": part.since, "until": part.until, "first": 0, "count": most}
-            return await _ask(conn, kind, fields, conditions, {**params, **asked, "candidates": candidates})
+            rows = await fetch_rows(conn, query, {**fixed, **asked})
+            return [row[0] for row in rows]
 
         return await newest_first(conn, parts, wanted, began + within_ms / 1000, ask)
 
@@ -125,17 +128,15 @@ async def _find(
     return keys[first:]
 
 
-async def _ask(
-    conn: Connection, kind: Kind, fields: Sequence[Field], conditions: Conditions, params: dict[str, Any]
-) -> list[str]:
+async def _query(conn: Connection, kind: Kind, fields: Sequence[Field], conditions: Conditions) -> str:
+    """The statement; `conditions.params` belong to it."""
     authors = await _authors(conn, conditions) if kind == "posts" else []
-    query = (
+    return (
         _SQL[kind]
         .replace("{VISIBLE}", _VISIBLE[kind])
         .replace("{MATCHES}", conditions.matches(fields, authors))
         .replace("{WEIGHT}", conditions.weight(fields))
     )
-    return [row[0] for row in await fetch_rows(conn, query, {**params, **conditions.params})]
 
 
 async def _authors(conn: Connection, conditions: Conditions) -> list[list[str]]:

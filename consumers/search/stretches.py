@@ -37,7 +37,9 @@ class Stretch(NamedTuple):
 
 
 async def stretches(conn: Connection, sizes: Sequence[int], until: datetime | None) -> list[Stretch]:
-    """The stretches of all posts up to `until`, the newest first."""
+    """The stretches of all posts up to `until`, the newest first; without sizes, one."""
+    if not sizes:
+        return [Stretch(None, until)]
     rows = await fetch_rows(conn, _EDGES_SQL, {"until": until, "sizes": list(sizes)})
     edges = [edge for (edge,) in rows if edge is not None]
     return [Stretch(since, end) for since, end in zip([*edges, None], [until, *edges], strict=True)]

@@ -11,13 +11,13 @@ from typing import Any, Final
 import httpx
 import orjson
 
+from app.bench.search.indexing import is_live
 from app.bench.search.stage import Stage
 from app.stack.ours import stunity
 from consumers.search import schema
 from runtime.postgres import Connection, fetch_rows
 
 _PATIENCE: Final = 120.0
-_LIVE_SQL: Final = "SELECT count(*) FROM engine.checkpoints WHERE consumer = 'search' AND state = 'live'"
 _VICTIM_SQL: Final = """
 SELECT p.id FROM posts p JOIN users a ON a.id = p."authorId" WHERE a."isActive" AND a."accountSuspendedAt" IS NULL
  ORDER BY md5(p.id) LIMIT 1
@@ -45,7 +45,7 @@ async def find(stage: Stage, conn: Connection, say: Callable[[str], None]) -> di
 
 async def _until_live(conn: Connection) -> None:
     deadline = perf_counter() + _PATIENCE
-    while not (await fetch_rows(conn, _LIVE_SQL))[0][0]:
+    while not await is_live(conn):
         if perf_counter() > deadline:
             raise TimeoutError(f"search does not follow after {_PATIENCE:g} s")
         await asyncio.sleep(0.1)

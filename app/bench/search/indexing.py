@@ -36,11 +36,16 @@ async def ours(stage: Stage, conn: Connection, http: httpx.AsyncClient) -> float
             there = sum((await counts(http)).values())
             if started is None and there:
                 started, before = perf_counter(), there
-            if (await fetch_rows(conn, _LIVE_SQL))[0][0] and started is not None:
+            if await is_live(conn) and started is not None:
                 return (sum((await counts(http)).values()) - before) / (perf_counter() - started)
             if perf_counter() > deadline:
                 raise NotIndexed(f"{there} documents after {_PATIENCE:.0f} s")
             await asyncio.sleep(0.1)
+
+
+async def is_live(conn: Connection) -> bool:
+    """Whether reads may be answered from the index."""
+    return bool((await fetch_rows(conn, _LIVE_SQL))[0][0])
 
 
 async def raw(http: httpx.AsyncClient, say: Callable[[str], None]) -> float:

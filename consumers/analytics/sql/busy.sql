@@ -11,10 +11,7 @@ SELECT (SELECT count(*) FROM (SELECT FROM {schema}.post_views_ts v WHERE v.post_
 -- Their sums by hour, from the facts. How many people there are is counted once, here; afterwards their set knows.
 INSERT INTO {schema}.busy_hours
 SELECT {plain_hour}, post_id, sum(weight), count(DISTINCT viewer_id), coalesce(sum(duration_s), 0), count(duration_s),
-       coalesce(sum(weight) FILTER (WHERE source = 'feed'), 0), coalesce(sum(weight) FILTER (WHERE source = 'post_detail'), 0),
-       coalesce(sum(weight) FILTER (WHERE source = 'search'), 0), coalesce(sum(weight) FILTER (WHERE source = 'profile'), 0),
-       coalesce(sum(weight) FILTER (WHERE source = 'direct'), 0), coalesce(sum(weight) FILTER (WHERE source = 'share'), 0),
-       coalesce(sum(weight) FILTER (WHERE source = 'other'), 0)
+       {by_source}
   FROM unnest(%(owners)s::text[], %(days)s::bigint[], %(ends)s::bigint[]) AS t (owner, day, until)
   JOIN {schema}.post_views_ts v
     ON v.post_id = t.owner AND v.time >= to_timestamp(t.day) AND v.time < to_timestamp(t.until)
@@ -24,10 +21,7 @@ SELECT {plain_hour}, post_id, sum(weight), count(DISTINCT viewer_id), coalesce(s
 -- The same by day.
 INSERT INTO {schema}.busy_days
 SELECT to_timestamp(t.day), post_id, sum(weight), count(DISTINCT viewer_id), coalesce(sum(duration_s), 0), count(duration_s),
-       coalesce(sum(weight) FILTER (WHERE source = 'feed'), 0), coalesce(sum(weight) FILTER (WHERE source = 'post_detail'), 0),
-       coalesce(sum(weight) FILTER (WHERE source = 'search'), 0), coalesce(sum(weight) FILTER (WHERE source = 'profile'), 0),
-       coalesce(sum(weight) FILTER (WHERE source = 'direct'), 0), coalesce(sum(weight) FILTER (WHERE source = 'share'), 0),
-       coalesce(sum(weight) FILTER (WHERE source = 'other'), 0)
+       {by_source}
   FROM unnest(%(owners)s::text[], %(days)s::bigint[], %(ends)s::bigint[]) AS t (owner, day, until)
   JOIN {schema}.post_views_ts v
     ON v.post_id = t.owner AND v.time >= to_timestamp(t.day) AND v.time < to_timestamp(t.until)

@@ -4,13 +4,7 @@
 -- Sums and people by post and hour.
 SELECT v.post_id, {plain_hour}, sum(weight)::int, coalesce(sum(duration_s), 0)::bigint, count(duration_s)::int,
        array_agg(viewer_id) FILTER (WHERE viewer_id IS NOT NULL),
-       coalesce(sum(weight) FILTER (WHERE source = 'feed'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'post_detail'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'search'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'profile'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'direct'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'share'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'other'), 0)::int
+       {by_source}
   FROM unnest(%(posts)s::text[], %(begins)s::bigint[], %(ends)s::bigint[]) AS quiet (post_id, since, until)
   JOIN {schema}.post_views_ts v
     ON v.post_id = quiet.post_id AND v.time >= to_timestamp(quiet.since) AND v.time < to_timestamp(quiet.until)
@@ -20,13 +14,7 @@ SELECT v.post_id, {plain_hour}, sum(weight)::int, coalesce(sum(duration_s), 0)::
 -- The same by day.
 SELECT v.post_id, {plain_day}, sum(weight)::int, coalesce(sum(duration_s), 0)::bigint, count(duration_s)::int,
        array_agg(viewer_id) FILTER (WHERE viewer_id IS NOT NULL),
-       coalesce(sum(weight) FILTER (WHERE source = 'feed'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'post_detail'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'search'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'profile'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'direct'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'share'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'other'), 0)::int
+       {by_source}
   FROM unnest(%(posts)s::text[], %(begins)s::bigint[], %(ends)s::bigint[]) AS quiet (post_id, since, until)
   JOIN {schema}.post_views_ts v
     ON v.post_id = quiet.post_id AND v.time >= to_timestamp(quiet.since) AND v.time < to_timestamp(quiet.until)

@@ -4,26 +4,14 @@ CREATE MATERIALIZED VIEW {schema}.post_views_hourly
     WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT {hour} AS hour, post_id, sum(weight)::int AS view_count, count(DISTINCT viewer_id)::int AS unique_viewers,
        coalesce(sum(duration_s), 0)::bigint AS duration_sum, count(duration_s)::int AS duration_count,
-       coalesce(sum(weight) FILTER (WHERE source = 'feed'), 0)::int AS from_feed,
-       coalesce(sum(weight) FILTER (WHERE source = 'post_detail'), 0)::int AS from_post_detail,
-       coalesce(sum(weight) FILTER (WHERE source = 'search'), 0)::int AS from_search,
-       coalesce(sum(weight) FILTER (WHERE source = 'profile'), 0)::int AS from_profile,
-       coalesce(sum(weight) FILTER (WHERE source = 'direct'), 0)::int AS from_direct,
-       coalesce(sum(weight) FILTER (WHERE source = 'share'), 0)::int AS from_share,
-       coalesce(sum(weight) FILTER (WHERE source = 'other'), 0)::int AS from_other
+       {by_source}
   FROM {schema}.post_views_ts GROUP BY 1, 2 WITH NO DATA;
 
 CREATE MATERIALIZED VIEW {schema}.post_views_daily
     WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT {day} AS day, post_id, sum(weight)::int AS view_count, count(DISTINCT viewer_id)::int AS unique_viewers,
        coalesce(sum(duration_s), 0)::bigint AS duration_sum, count(duration_s)::int AS duration_count,
-       coalesce(sum(weight) FILTER (WHERE source = 'feed'), 0)::int AS from_feed,
-       coalesce(sum(weight) FILTER (WHERE source = 'post_detail'), 0)::int AS from_post_detail,
-       coalesce(sum(weight) FILTER (WHERE source = 'search'), 0)::int AS from_search,
-       coalesce(sum(weight) FILTER (WHERE source = 'profile'), 0)::int AS from_profile,
-       coalesce(sum(weight) FILTER (WHERE source = 'direct'), 0)::int AS from_direct,
-       coalesce(sum(weight) FILTER (WHERE source = 'share'), 0)::int AS from_share,
-       coalesce(sum(weight) FILTER (WHERE source = 'other'), 0)::int AS from_other
+       {by_source}
   FROM {schema}.post_views_ts GROUP BY 1, 2 WITH NO DATA;
 
 CREATE MATERIALIZED VIEW {schema}.engagement_hourly

@@ -41,13 +41,7 @@ SELECT * FROM {schema}.busy_hours
 UNION ALL
 SELECT {plain_hour}, post_id, sum(weight)::int, count(DISTINCT viewer_id)::int,
        coalesce(sum(duration_s), 0)::bigint, count(duration_s)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'feed'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'post_detail'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'search'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'profile'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'direct'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'share'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'other'), 0)::int
+       {by_source}
   FROM {schema}.post_views_ts v
  WHERE NOT EXISTS (SELECT FROM {schema}.post_people b WHERE b.post_id = v.post_id AND b.day = {plain_day})
  GROUP BY 1, 2;
@@ -56,13 +50,7 @@ SELECT * FROM {schema}.busy_days
 UNION ALL
 SELECT {plain_day}, post_id, sum(weight)::int, count(DISTINCT viewer_id)::int,
        coalesce(sum(duration_s), 0)::bigint, count(duration_s)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'feed'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'post_detail'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'search'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'profile'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'direct'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'share'), 0)::int,
-       coalesce(sum(weight) FILTER (WHERE source = 'other'), 0)::int
+       {by_source}
   FROM {schema}.post_views_ts v
  WHERE NOT EXISTS (SELECT FROM {schema}.post_people b WHERE b.post_id = v.post_id AND b.day = {plain_day})
  GROUP BY 1, 2;

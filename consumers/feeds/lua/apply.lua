@@ -13,12 +13,9 @@
 -- Pools are written before the post itself: were the script cut short by an error, writing it again completes it.
 
 local meta, root = KEYS[1], ARGV[1]
-if redis.call('HGET', meta, 'incarnation') ~= ARGV[2] then
-  return 'FORGOTTEN'
-end
-local seen = redis.call('HGET', meta, 'generation')
-if seen and tonumber(seen) > tonumber(ARGV[3]) then
-  return 'STALE'
+local refused = refusal(meta, ARGV[2], ARGV[3])
+if refused then
+  return refused
 end
 if ARGV[6] ~= '' then
   local found = redis.call('HGET', meta, 'checkpoint')

@@ -5,12 +5,9 @@
 -- Returns OK, STALE or FORGOTTEN, as apply.lua.
 
 local meta = KEYS[1]
-if redis.call('HGET', meta, 'incarnation') ~= ARGV[1] then
-  return 'FORGOTTEN'
-end
-local seen = redis.call('HGET', meta, 'generation')
-if seen and tonumber(seen) > tonumber(ARGV[3]) then
-  return 'STALE'
+local refused = refusal(meta, ARGV[1], ARGV[3])
+if refused then
+  return refused
 end
 redis.call('HSET', KEYS[2], 'incarnation', ARGV[1])
 redis.call('HSET', meta, 'incarnation', ARGV[2], 'generation', ARGV[3])

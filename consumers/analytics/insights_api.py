@@ -20,6 +20,7 @@ from consumers.analytics.requests import (
     wants_picture,
 )
 from consumers.analytics.series import Bucket, Period, window
+from consumers.analytics.trends import trends_of
 from consumers.analytics.view_many import ManyPostsView
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Connection
@@ -82,12 +83,12 @@ async def trending(
     bucket = Bucket.HOUR if period is TrendingPeriod.DAY else Bucket.DAY
     grid = window(Period(period.value), bucket, datetime.now(UTC), school_zone(request))
     scope = reader.scope
-    view = ManyPostsView(analytics_pool(request))
+    sums = trends_of(request)
 
     async def from_view() -> list[dict[str, Any]]:
         most = _CANDIDATES
         while True:
-            trends = await view.trending(grid, most)
+            trends = await sums.best(grid, most, anew=reader.waits)
             async with reader.pool.connection() as conn:
                 seen = await fallback.visible(conn, scope, trends)
             if len(seen) >= limit or len(trends) < most or most >= _MOST_CANDIDATES:

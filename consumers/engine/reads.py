@@ -71,6 +71,11 @@ class Reader:
         """The headers said so far, for routes that build their own response."""
         return dict(self._response.headers)
 
+    @property
+    def waits(self) -> bool:
+        """Whether the request names a write that the answer must show: nothing kept from before will do."""
+        return self._after is not None
+
     async def answer(self, view: View[T] | None, fallback: Fallback[T]) -> T:
         """The view's answer, or PostgreSQL's when the view is missing, being filled, down or slow.
 

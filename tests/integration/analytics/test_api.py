@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree
 
@@ -14,7 +15,11 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from consumers.analytics.api import router
+from consumers.analytics.insights import Trend
 from consumers.analytics.projection import AnalyticsProjection
+from consumers.analytics.series import Bucket, Period, Window, window
+from consumers.analytics.trends import Trends
+from consumers.analytics.view_many import ManyPostsView
 from consumers.engine.checkpoint import Checkpoint, save_copy
 from runtime.auth import issue
 from runtime.http import install_error_handlers
@@ -171,6 +176,30 @@ async def test_trending_shows_what_the_viewer_may_see(
             assert [trend["postId"] for trend in answer.json()["data"]] == posts, (user, live)
     [first] = (await ask("pupil", "/analytics/trending", period="30d", limit=1)).json()["data"]
     assert (first["views"], first["likes"], first["score"]) == (13, 1, 16)
+
+
+async def test_trending_is_summed_once_for_all_who_ask(
+    projection: AnalyticsProjection, truth: Pool, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await write(database, projection, truth)
+    counting = ManyPostsView(truth)
+    asked = 0
+
+    async def counted(grid: Window, most: int) -> list[Trend]:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0.2)  # kept for two seconds
+        return await ManyPostsView(truth).trending(grid, most)
+
+    monkeypatch.setattr(counting, "trending", counted)
+    trends = Trends(counting)
+    grid = window(Period.MONTH, Bucket.DAY, datetime.now(UTC))
+    answers = await asyncio.gather(*(trends.best(grid, 400) for _ in range(5)))
+    assert asked == 1
+    assert all(answer == answers[0] and answer for answer in answers)
+    await trends.best(grid, 1600)
+    await trends.best(grid, 400, anew=True)
+    assert asked == 3
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -58,9 +58,14 @@ def make_slot(url: str, name: str) -> None:
 
 
 def drop_slots(url: str, prefix: str) -> None:
-    """Drop the slots whose names begin so."""
+    """Drop the slots whose names begin so; a reader that is just leaving one is waited for."""
+    named = (prefix + "%",)
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute(
+            "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name LIKE %s",
+            named,
+        )
+        conn.execute(
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name LIKE %s",
-            (prefix + "%",),
+            named,
         )

@@ -108,6 +108,15 @@ def running(settings: RelaySettings, dies_at: tuple[str, int] | None = None) -> 
         relay.stop()
 
 
+def slot_gone(connection: psycopg.Connection[Any], slot: str) -> bool:
+    """Drop a slot; False while its reader, which may have stopped already, has not left it."""
+    try:
+        connection.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
+    except psycopg.errors.ObjectInUse:
+        return False
+    return True
+
+
 def wait_until(condition: Callable[[], Any], what: str, timeout: float = 15.0) -> None:
     """Look until it is so."""
     deadline = time.monotonic() + timeout

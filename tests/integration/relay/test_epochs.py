@@ -24,7 +24,7 @@ from outbox.relay.wakeup import Wakeup
 from schemas.topics import TOPICS
 from schemas.wire import End
 from tests.integration.relay.conftest import Start
-from tests.support.relay import Streams, emit, emit_many, relay_settings, running, wait_until
+from tests.support.relay import Streams, emit, emit_many, relay_settings, running, slot_gone, wait_until
 from tests.support.servers import Running
 
 OwnPostgres = Callable[[], Running[Postgres]]
@@ -117,7 +117,7 @@ def test_a_dropped_slot(
         wait_until(lambda: _drop_under_the_reader(connection, slot), "the slot dropped")
     else:
         relay.stop()
-        connection.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
+        wait_until(lambda: slot_gone(connection, slot), "the slot free")
     emit_many(connection, 20)
     if not while_running:
         start()
@@ -134,11 +134,7 @@ def _drop_under_the_reader(connection: psycopg.Connection, slot: str) -> bool:
         "SELECT pg_terminate_backend(active_pid, 5000) FROM pg_replication_slots WHERE slot_name = %s",
         (slot,),
     )
-    try:
-        connection.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
-    except psycopg.errors.ObjectInUse:
-        return False
-    return True
+    return slot_gone(connection, slot)
 
 
 @pytest.mark.parametrize("mode", ["auto"])
@@ -344,15 +340,7 @@ def publish_by_hand(database: str, redis_url: str, connection: psycopg.Connectio
         batch = assembler.take()
         assert batch is not None
         publisher.publish(batch)
-    wait_until(lambda: _gone(connection, "by_hand"), "the slot free")
-
-
-def _gone(connection: psycopg.Connection, slot: str) -> bool:
-    try:
-        connection.execute("SELECT pg_drop_replication_slot(%s)", (slot,))
-    except psycopg.errors.ObjectInUse:
-        return False
-    return True
+    wait_until(lambda: slot_gone(connection, "by_hand"), "the slot free")
 
 
 def contents(streams: Streams) -> list[tuple[str, dict[bytes, bytes]]]:

@@ -19,7 +19,7 @@ from outbox.relay.store import Store, connect
 from outbox.relay.wakeup import Wakeup
 from schemas.snapshot import Snapshot
 from tests.integration.relay.conftest import Start
-from tests.support.relay import Streams, emit, emit_many, wait_until
+from tests.support.relay import Streams, emit, emit_many, slot_gone, wait_until
 
 Another = Callable[[], psycopg.Connection]
 
@@ -86,7 +86,7 @@ def test_its_bounds_are_put_in_order(database: str, connection: psycopg.Connecti
         ).fetchone()
         assert row == {"seen": 5}
         session.command("SELECT 1")  # the snapshot ends here
-    wait_until(lambda: _gone(connection), "the slot free")
+    wait_until(lambda: slot_gone(connection, "by_hand"), "the slot free")
 
 
 def _as_exported(conn: psycopg.Connection[dict[str, object]], name: str) -> str:
@@ -96,14 +96,6 @@ def _as_exported(conn: psycopg.Connection[dict[str, object]], name: str) -> str:
         row = conn.execute("SELECT pg_current_snapshot()::text AS snapshot").fetchone()
     assert row is not None
     return str(row["snapshot"])
-
-
-def _gone(connection: psycopg.Connection) -> bool:
-    try:
-        connection.execute("SELECT pg_drop_replication_slot('by_hand')")
-    except psycopg.errors.ObjectInUse:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("mode", ["wal"])

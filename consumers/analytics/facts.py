@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from schemas.envelope import Event
 
-#: A client clock may run ahead by this much before the server's time is taken instead.
-MAX_AHEAD: Final = timedelta(minutes=5)
-#: Nothing of Stunity is older; an older client time is a broken clock.
-EPOCH: Final = datetime(2015, 1, 1, tzinfo=UTC)
+#: A time before or after these is a broken clock's: nothing of Stunity is older, and none of its facts is to come. The
+#: nearest of them is taken, for that is what the row alone says, whenever and however the fact arrives.
+EARLIEST: Final = datetime(2015, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2099, 12, 31, tzinfo=UTC)
 MAX_DURATION_S: Final = 3600
 MAX_WEIGHT: Final = 100
 #: Where a view came from; anything else is `other`. The roll-ups have a column for each (sql/rollups_*.sql).
@@ -180,7 +180,7 @@ def _forget_post(changes: Changes, post_id: str) -> None:
 
 
 def fact_time(event: Event) -> datetime:
-    """The fact's own time, or the outbox's when the client's clock cannot be right."""
+    """The fact's own time, as its row has it, or the nearest that can be."""
     raw = event.data.get("at") or event.data.get("createdAt")
     if raw is None:
         return event.occurred_at
@@ -189,7 +189,7 @@ def fact_time(event: Event) -> datetime:
     except ValueError as error:
         raise UnusableFact(f"not a time: {raw!r}") from error
     time = time if time.tzinfo else time.replace(tzinfo=UTC)
-    return time if EPOCH <= time <= event.occurred_at + MAX_AHEAD else event.occurred_at
+    return min(max(time, EARLIEST), LATEST)
 
 
 def _text(event: Event, name: str) -> str:

@@ -8,6 +8,7 @@ another `schema`; `schema.exchange` makes it the living one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -45,6 +46,12 @@ class Layout:
     def grid(self) -> Grid:
         """The buckets of the zone."""
         return grid_of(self.zone)
+
+    def oldest(self) -> datetime | None:
+        """What is older is dropped in time and not taken in again."""
+        return (
+            None if self.retention_days is None else datetime.now(UTC) - timedelta(days=self.retention_days)
+        )
 
     def statements(self, name: str) -> dict[str, str]:
         """The named statements of `sql/<name>.sql`, for this generation."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
@@ -37,16 +37,14 @@ _WHAT: Final = {
     "school_activity_hourly": "activity",
 }
 _PAGE: Final = 10_000
-#: Facts that a client claims to be of later than they came, or of before there was a Stunity, got the server's time.
-_AHEAD: Final = timedelta(minutes=5)
-_EPOCH: Final = datetime(2015, 1, 1, tzinfo=UTC)
 _SEPARATOR: Final = "|"
 _PLACES: Final = {
     "{CHOSEN}": "(%(ids)s::text[] IS NULL OR p.id = ANY (%(ids)s::text[])) AND "
     f"(%(buckets)s::int[] IS NULL OR {BUCKET_SQL.format('p.id')} = ANY (%(buckets)s::int[]))",
     "{KEPT}": "(%(since)s::timestamptz IS NULL OR p.at >= %(since)s::timestamptz AT TIME ZONE 'UTC')",
     "{HELD_KEPT}": "(%(since)s::timestamptz IS NULL OR p.time >= %(since)s::timestamptz)",
-    "{TRUE_TIME}": "round(extract(epoch FROM p.at) * 1000)::bigint",
+    # What a broken clock has written is the nearest time that can be.
+    "{TRUE_TIME}": "round(extract(epoch FROM least(greatest(p.at, '2015-01-01'), '2099-12-31')) * 1000)::bigint",
     "{HELD_TIME}": "round(extract(epoch FROM p.time) * 1000)::bigint",
 }
 
@@ -121,8 +119,7 @@ class _Comparison:
         self._pace = pace
         self._sql = _statements(layout)
         self._lost = kind is None
-        days = layout.retention_days
-        self._since = None if days is None else datetime.now(UTC) - timedelta(days=days)
+        self._since = layout.oldest()
 
     async def look(self, only: Collection[Key] | None) -> Look:
         try:
@@ -131,7 +128,6 @@ class _Comparison:
                 wanted = partial(self._pages, self._truth, f"wanted_{part}")
                 held = partial(self._pages, self._analytics, f"held_{part}")
                 seen = await compare_sides(part, wanted, _nothing if self._lost else held, only)
-                await self._drop_wrong_clocks(seen)
                 found.add(seen)
             if not self._lost:
                 found.add(await self._rollups(only))
@@ -150,25 +146,6 @@ class _Comparison:
             await self._pace.spend(len(rows))
             yield [(row[0], row[1]) for row in rows]
             after, _, at = (*rows[-1], at)[:3] if len(rows) == _PAGE else (None, 0, at)
-
-    async def _drop_wrong_clocks(self, seen: Look) -> None:
-        """Facts whose own time could not be right have the time at which they came: no difference."""
-        stale = [key for key, fault in seen.faults.items() if fault.wrong is Wrong.STALE]
-        if not stale:
-            return
-        facts = {"facts": [key.id for key in stale]}
-        async with self._truth.connection() as conn:
-            true = {
-                row["fact"]: _time(row["data"])
-                for row in await fetch_dicts(conn, self._sql["facts_of_truth"], facts)
-            }
-        async with self._analytics.connection() as conn:
-            held = {
-                row["fact_id"]: row["time"] for row in await fetch_dicts(conn, self._sql["held_times"], facts)
-            }
-        for key in stale:
-            if key.id in true and key.id in held and _was_wrong(true[key.id], held[key.id]):
-                del seen.faults[key]
 
     async def _rollups(self, only: Collection[Key] | None) -> Look:
         if only is not None and not any(key.part in _WHAT for key in only):
@@ -208,11 +185,3 @@ def _how(row: Row) -> Wrong:
     if row["held"] is None:
         return Wrong.MISSING
     return Wrong.EXTRA if row["wanted"] is None else Wrong.STALE
-
-
-def _time(data: Row) -> datetime:
-    return datetime.fromisoformat(data.get("at") or data["createdAt"])
-
-
-def _was_wrong(true: datetime, held: datetime) -> bool:
-    return true < _EPOCH or held + _AHEAD < true

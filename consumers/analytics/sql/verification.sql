@@ -93,12 +93,6 @@ SELECT kind, zone, retention_days FROM {schema}.made
 -- The owner of the view waits until this transaction ends.
 SELECT FROM {schema}.checkpoint FOR UPDATE
 
--- name: held_times
--- When the view says that facts were.
-SELECT fact_id, time FROM {schema}.post_views_ts WHERE fact_id = ANY (%(facts)s)
-UNION ALL SELECT fact_id, time FROM {schema}.engagement_ts WHERE fact_id = ANY (%(facts)s)
-UNION ALL SELECT fact_id, time FROM {schema}.school_activity_ts WHERE fact_id = ANY (%(facts)s)
-
 -- name: days
 -- The days (what, whose, when) that these facts and buckets lie in.
 SELECT 'view' AS what, post_id AS owner, {plain_day} AS day FROM {schema}.post_views_ts WHERE fact_id = ANY (%(facts)s)

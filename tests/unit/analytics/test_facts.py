@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.analytics.facts import fold
+from consumers.analytics.facts import EARLIEST, LATEST, fold
 from schemas.envelope import Event
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -27,10 +27,18 @@ def test_a_view_is_clamped_and_its_source_known() -> None:
     assert (view.duration_s, view.source, view.weight, view.viewer_id) == (3600, "other", 1, None)
 
 
-@pytest.mark.parametrize("at", ["2031-01-01T00:00:00Z", "1970-01-01T00:00:00Z"])
-def test_a_broken_clock_gives_way_to_the_servers(at: str) -> None:
-    changes, _ = fold([event("post.viewed", id="v1", at=at)])
-    assert changes.views["v1"].time == NOW
+@pytest.mark.parametrize(
+    ("at", "nearest"), [("9000-01-01T00:00:00Z", LATEST), ("1970-01-01T00:00:00Z", EARLIEST)]
+)
+def test_a_broken_clock_gives_the_nearest_time_that_can_be(at: str, nearest: datetime) -> None:
+    changes, _ = fold([event("post.viewed", id="v1", at=at), event("like.deleted", id="l1", at=at)])
+    assert changes.views["v1"].time == nearest
+    assert changes.removed_engagements["like:l1"] == nearest
+
+
+def test_a_fact_has_the_time_of_its_row_whenever_it_comes() -> None:
+    changes, _ = fold([event("post.viewed", id="v1", at="2031-01-01T00:00:00Z")])
+    assert changes.views["v1"].time == datetime(2031, 1, 1, tzinfo=UTC)
 
 
 def test_a_like_taken_back_leaves_only_its_removal() -> None:

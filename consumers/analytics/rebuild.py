@@ -1,8 +1,7 @@
 """Rebuilding the time series: another generation in a schema of its own, exchanged by renaming, in one transaction.
 
-A fill makes facts of the truth's rows, as the engine does, and hands them to the same projection in large batches, so
-that facts, roll-ups and sets of people are built by the one code that keeps them afterwards; the next page is read
-while one is written. From the log (`--from-log`) nothing is left to do here: the engine applies it.
+A fill (filling.py) takes facts from the truth in bulk, and counts them once when all are in. From the log
+(`--from-log`) nothing is left to do here: the engine applies it.
 
 Renaming schemas stops nobody for long: a reader's transaction sees the one generation or the other, both whole, for the
 renaming waits for those who have begun to read (`made`, which all of them read first). Every writing
@@ -14,29 +13,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 from psycopg import sql
 
 from consumers.analytics import schema
+from consumers.analytics.filling import Filling
 from consumers.analytics.layout import LIVING, Layout
 from consumers.analytics.projection import VIEW, AnalyticsProjection
 from consumers.analytics.store import AnalyticsStore
 from consumers.engine.checkpoint import Refill
-from consumers.engine.log import Log
-from consumers.engine.projection import Batch, StoreForgot
 from consumers.engine.rebuild.grants import copy_grants
 from consumers.engine.rebuild.room import postgres_room
 from consumers.engine.rebuild.shadow import Filled, Moved, Need, Sides, shadow_name
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Connection, Pool, fetch_rows
-from schemas.envelope import Event
 
-_PAGE: Final = 5000
 _LOCK_TIMEOUT: Final = "2s"
-
-Page = tuple[list[Event], str | None]
 
 
 class AnalyticsShadows:
@@ -49,6 +43,7 @@ class AnalyticsShadows:
         self._truth = truth
         self._layout = layout or Layout()
         self._counts = self._layout.statements("rebuild")
+        self._analyzed: set[int] = set()
 
     def projection(self, number: int) -> AnalyticsProjection:
         """The write side of a shadow."""
@@ -75,37 +70,27 @@ class AnalyticsShadows:
             ]
 
     async def rows(self) -> int:
-        """All rows that are facts, or that a fill passes by."""
+        """All rows that are facts."""
         async with _transaction(self._truth) as conn:
             [(rows,)] = await fetch_rows(conn, self._counts["rows"])
         return int(rows)
 
     async def fill(self, number: int, generation: int, after: Refill | None) -> AsyncIterator[Filled]:
-        """See `Shadows`: the sources one after the other."""
-        projection = self.projection(number)
-        await projection.prepare()
-        log = Log(self._truth, AnalyticsProjection.topics)
-        for source in await log.truth_sources():
-            if after and source < after.source:
-                continue
-            cursor = after.cursor if after and after.source == source else None
-            reading = asyncio.create_task(log.truth_page(source, cursor, _PAGE))
-            try:
-                while (page := await reading)[0]:
-                    events, cursor = page
-                    reading = asyncio.create_task(log.truth_page(source, cursor, _PAGE))
-                    refused = await _write(projection, events, generation)
-                    yield Filled(Refill(source, cursor), len(events), refused)
-            finally:
-                reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
+        """See `Shadows`; what is done in which order tells filling.py."""
+        layout = self._shadow(number)
+        store = AnalyticsStore(self._pool, self._truth, layout)
+        kind = await store.prepare()
+        filling = Filling(store, self._pool, self._truth, layout, kind)
+        async for step in filling.steps(AnalyticsProjection.topics, generation, after, layout.oldest()):
+            yield step
+        self._analyzed.add(number)
 
     async def complete(self, number: int) -> None:
-        """Let the planner know what is there."""
+        """Let the planner know what is there, if a fill has not."""
+        if number in self._analyzed:
+            return
         async with _transaction(self._pool) as conn:
-            name = self._shadow(number).schema
-            for table in schema.FACT_TABLES:
-                await conn.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(name, table)))
+            await schema.analyze(conn, self._shadow(number))
 
     async def accompany(self, number: int, stop: asyncio.Event) -> None:
         """Nothing."""
@@ -122,8 +107,7 @@ class AnalyticsShadows:
 
     async def expected(self, number: int) -> Mapping[str, int]:
         """Facts that the truth has, but for those that are too old to be kept."""
-        days = self._layout.retention_days
-        since = datetime.now(UTC) - timedelta(days=days) if days else datetime(1970, 1, 1, tzinfo=UTC)
+        since = self._layout.oldest() or datetime(1970, 1, 1, tzinfo=UTC)
         async with _transaction(self._truth) as conn:
             rows = await fetch_rows(conn, self._counts["wanted"], {"since": since})
         return dict(rows)
@@ -168,17 +152,6 @@ class AnalyticsShadows:
         query = "SELECT to_regnamespace(%s)::oid::text, to_regnamespace(%s)::oid::text"
         [(serving, shadow)] = await fetch_rows(conn, query, (LIVING, self._shadow(number).schema))
         return serving, shadow
-
-
-async def _write(
-    projection: AnalyticsProjection, events: Sequence[Event], generation: int
-) -> Sequence[Event]:
-    """A batch beside the checkpoint, which stays what it is; gives the events that can be no facts."""
-    checkpoint = await projection.read_checkpoint()
-    if checkpoint is None:
-        raise StoreForgot("the shadow's tables have no checkpoint")
-    rejected = await projection.apply(Batch(events, checkpoint, generation, refill=True))
-    return [one.event for one in rejected]
 
 
 async def _rename(conn: Connection, old: str, new: str) -> None:

@@ -102,6 +102,14 @@ async def empty(conn: Connection, layout: Layout, kind: Kind) -> None:
         )
 
 
+async def analyze(conn: Connection, layout: Layout, tables: Iterable[str] = FACT_TABLES) -> None:
+    """Let the planner know what is there."""
+    for table in tables:
+        await conn.execute(
+            sql.SQL("ANALYZE {}.{}").format(sql.Identifier(layout.schema), sql.Identifier(table))
+        )
+
+
 async def exchange(conn: Connection, shadow: str, former: str) -> None:
     """Make the shadow the living generation, and the living one `former`. One transaction, nothing is copied."""
     async with conn.transaction():

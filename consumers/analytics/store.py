@@ -7,7 +7,9 @@ is `view.py`'s.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Final, NoReturn
 
 import psycopg
@@ -79,18 +81,33 @@ class AnalyticsStore:
         Raises:
             Retryable, StaleOwner, StoreForgot: as `write`.
         """
+        async with self.owned(generation) as conn:
+            kept = await fetch_rows(conn, self._sql["kept"])
+            await empty(conn, self._layout, self._kind)  # whose trigger forgets the checkpoint
+            await conn.execute(self._sql["restore"], kept[0])
+        await self.prepare()
+
+    @asynccontextmanager
+    async def owned(self, generation: int, months: Iterable[datetime] = ()) -> AsyncIterator[Connection]:
+        """A transaction of the owner beside its batches: nobody else writes until it ends.
+
+        `months` are the times of facts that are to be written.
+
+        Raises:
+            Retryable, StaleOwner, StoreForgot: as `write`.
+        """
         try:
-            async with self._pool.connection() as conn, conn.transaction():
-                claimed = await fetch_rows(conn, self._sql["claim"], {"generation": generation})
-                if not claimed:
-                    await self._refuse(conn, generation)
-                await empty(conn, self._layout, self._kind)  # whose trigger forgets the checkpoint
-                await conn.execute(self._sql["restore"], claimed[0])
+            async with self._pool.connection() as conn:
+                async with conn.transaction():
+                    if not (await conn.execute(self._sql["claim"], {"generation": generation})).rowcount:
+                        await self._refuse(conn, generation)
+                    missing = await self._begin(conn, months)
+                    yield conn
+                self._months |= missing
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
             raise StoreForgot(f"analytics tables are gone: {error}") from error
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
-        await self.prepare()
 
     async def write(self, changes: Changes, batch: Batch) -> None:
         """Apply a batch's net changes and its checkpoint in one transaction.
@@ -104,7 +121,7 @@ class AnalyticsStore:
             if batch.replayed:
                 changes = await standing(self._truth, changes)
             truth = await self._known.read(changes, batch)
-            complete = truth.complete(changes, self._oldest())
+            complete = truth.complete(changes, self._layout.oldest())
             try:
                 await self._write(complete, batch, careful=self._careful > 0)
                 self._careful = max(self._careful - 1, 0)
@@ -120,9 +137,8 @@ class AnalyticsStore:
     async def _write(self, changes: Changes, batch: Batch, *, careful: bool) -> None:
         async with self._pool.connection() as conn, conn.transaction():
             await self._save_checkpoint(conn, batch)
-            if self._kind is Kind.COMMUNITY:
-                await conn.execute(self._sql["without_limit"])
-            months = await self._ensure_partitions(conn, changes)
+            tables = (changes.views, changes.engagements, changes.activities)
+            months = await self._begin(conn, (row[0] for rows in tables for row in rows.values()))
             touched, viewers = await self._views.write(conn, changes, self._numbers, careful=careful)
             active_hours, active = await self._activity.write(conn, changes, self._numbers)
             if changes.deleted_users:
@@ -141,11 +157,6 @@ class AnalyticsStore:
         self._numbers.forget()
         self._known.forget()
 
-    def _oldest(self) -> datetime | None:
-        """What is older is dropped in time and not taken in again."""
-        days = self._layout.retention_days
-        return None if days is None else datetime.now(UTC) - timedelta(days=days)
-
     async def _save_checkpoint(self, conn: Connection, batch: Batch) -> None:
         begins = batch.refill and batch.expects is None
         params = {
@@ -162,12 +173,13 @@ class AnalyticsStore:
             raise StaleOwner
         raise StoreForgot("the analytics tables do not hold the checkpoint that they were given")
 
-    async def _ensure_partitions(self, conn: Connection, changes: Changes) -> set[tuple[int, int]]:
-        """Make the months that the batch needs; they are known once the transaction is through."""
+    async def _begin(self, conn: Connection, times: Iterable[datetime]) -> set[tuple[int, int]]:
+        """Make what facts of these times need; returns the months, which are known once the transaction is through."""
+        if self._kind is Kind.COMMUNITY:
+            await conn.execute(self._sql["without_limit"])
         if self._kind is not Kind.ABSENT:
             return set()
-        tables = (changes.views, changes.engagements, changes.activities)
-        missing = {month_of(row[0]) for rows in tables for row in rows.values()} - self._months
+        missing = {month_of(time) for time in times} - self._months
         if missing:
             await ensure_months(conn, self._layout, sorted(missing))
         return missing

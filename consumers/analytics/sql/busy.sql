@@ -44,15 +44,3 @@ SELECT t.ordinal, array_agg(((extract(epoch FROM {plain_hour})::bigint - t.day) 
     ON v.post_id = t.owner AND v.time >= to_timestamp(t.day) AND v.time < to_timestamp(t.until)
   LEFT JOIN {schema}.people p ON p.user_id = v.viewer_id
  GROUP BY 1
-
--- name: busy
--- All days with so many views.
-SELECT post_id, extract(epoch FROM {plain_day})::bigint FROM {schema}.post_views_ts GROUP BY 1, 2 HAVING count(*) >= %(most)s
-
--- name: clear
--- No day is busy.
-TRUNCATE {schema}.busy_hours, {schema}.busy_days, {schema}.post_people
-
--- name: clear_people
--- The same where the sums are not ours.
-TRUNCATE {schema}.post_people

@@ -1,9 +1,9 @@
 -- Statements of rebuild.py.
 
 -- name: rows
+-- Of which facts are made.
 SELECT (SELECT count(*) FROM post_views) + (SELECT count(*) FROM likes) + (SELECT count(*) FROM comments)
      + (SELECT count(*) FROM bookmarks) + (SELECT count(*) FROM posts) + (SELECT count(*) FROM quiz_attempts)
-     + (SELECT count(*) FROM users)
 
 -- name: held
 SELECT 'views', count(*) FROM {schema}.post_views_ts

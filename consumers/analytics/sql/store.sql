@@ -17,7 +17,10 @@ UPDATE {schema}.checkpoint SET generation = %(generation)s, checkpoint = %(check
 -- name: claim
 -- Nobody else writes until the transaction ends. No row: there is none, or a newer owner has written here.
 UPDATE {schema}.checkpoint SET generation = %(generation)s WHERE generation <= %(generation)s
-RETURNING generation, checkpoint
+
+-- name: kept
+-- What a clearing leaves.
+SELECT generation, checkpoint FROM {schema}.checkpoint
 
 -- name: restore
 INSERT INTO {schema}.checkpoint (generation, checkpoint) VALUES (%s, %s)

@@ -202,7 +202,8 @@ class EmbeddingStore:
             return False
         texts = {doc.digest: doc.text for doc in docs}
         params: dict[str, Any] = {"model": model_id, "hashes": list(texts)}
-        rows = await (await conn.execute(self._sql["lock_cached"], params)).fetchall()
+        # vectors of a load are taken from the cache later: there is nothing to hold on to until then
+        rows = await (await conn.execute(self._sql["cached" if load else "lock_cached"], params)).fetchall()
         cached = {bytes(row[0]) for row in rows}
         missing = {digest: text for digest, text in texts.items() if digest not in cached}
         if missing:

@@ -10,6 +10,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from consumers.embeddings.schema import Document, Kind, Model
@@ -18,14 +19,20 @@ from consumers.embeddings.schema import Document, Kind, Model
 MAX_CHARS: Final = 2000
 MAX_TAGS: Final = 20
 
+#: Regular expressions are for the few texts that have what they look for: looking for a character is far cheaper.
 _LINK: Final = re.compile(r"https?://\S+|www\.\S+")
+_LINK_SIGNS: Final = ("://", "www.")
 _LABELLED_LINK: Final = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _HASHTAG: Final = re.compile(r"#[^\s#.,;:!?()]+")
-_MARKS: Final = re.compile(r"[*_`~>|$]+|#(?=[\s#])")
-_INVISIBLE: Final = re.compile(r"[\u00ad\u200b-\u200f\u2060\ufeff]")
+_LONELY_HASH: Final = re.compile(r"#(?=[\s#])")
+_MARKS: Final = "*_`~>|$"
+_NO_MARKS: Final = re.compile(f"[{_MARKS}]+")
+_INVISIBLE: Final = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_NOT_INVISIBLE: Final = re.compile(f"[{_INVISIBLE}]")
 _TAG_MARKS: Final = str.maketrans("-_#", "   ")
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_SPACES: Final = re.compile(r"\s+")
+#: Few tags are on many posts.
+_TAGS_REMEMBERED: Final = 20_000
 
 
 def document(
@@ -33,9 +40,13 @@ def document(
 ) -> Document | None:
     """The document of a row; None when it says nothing (a picture without a word)."""
     texts = [_plain(part) for part in parts if part]
-    hashtags = [tag[1:] for text in texts for tag in _HASHTAG.findall(text)]
-    body = _squeeze(" ".join(_HASHTAG.sub(" ", text) for text in texts))
-    words = _tag_words([*(_plain(tag) for tag in tags if tag), *hashtags], body)
+    hashtags: list[str] = []
+    for place, text in enumerate(texts):
+        if "#" in text:
+            hashtags += [tag[1:] for tag in _HASHTAG.findall(text)]
+            texts[place] = _HASHTAG.sub(" ", text)
+    body = _squeeze(" ".join(texts))
+    words = _tag_words([*(_spelled(tag) for tag in tags if tag), *map(_spelled, hashtags)], body)
     text = f"{body[:MAX_CHARS]} {words}".strip()
     if not text:
         return None
@@ -45,20 +56,36 @@ def document(
 
 def _plain(text: str) -> str:
     """Normalised, without what is not language; hashtags are still in it."""
-    visible = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
-    return _MARKS.sub(" ", _LINK.sub(" ", _LABELLED_LINK.sub(r"\1", visible)))
+    if not text.isascii():
+        if any(sign in text for sign in _INVISIBLE):
+            text = _NOT_INVISIBLE.sub("", text)
+        text = unicodedata.normalize("NFC", text)
+    if "](" in text:
+        text = _LABELLED_LINK.sub(r"\1", text)
+    if any(sign in text for sign in _LINK_SIGNS):
+        text = _LINK.sub(" ", text)
+    if "#" in text:
+        text = _LONELY_HASH.sub(" ", text)
+    return _NO_MARKS.sub(" ", text) if any(mark in text for mark in _MARKS) else text
 
 
 def _tag_words(tags: list[str], body: str) -> str:
-    """The tags that the text does not have as words already; `ComputerScience` as `Computer Science`."""
+    """The tags that the text does not have as words already."""
+    if not tags:
+        return ""
     have = body.casefold()
     words: dict[str, str] = {}
-    for tag in tags[:MAX_TAGS]:
-        spelled = _squeeze(_CAMEL.sub(" ", tag).translate(_TAG_MARKS))
+    for spelled in tags[:MAX_TAGS]:
         if spelled and spelled.casefold() not in have:
             words.setdefault(spelled.casefold(), spelled)
     return ", ".join(words.values())
 
 
+@lru_cache(_TAGS_REMEMBERED)
+def _spelled(tag: str) -> str:
+    """As words: `ComputerScience` as `Computer Science`."""
+    return _squeeze(_CAMEL.sub(" ", _plain(tag)).translate(_TAG_MARKS))
+
+
 def _squeeze(text: str) -> str:
-    return _SPACES.sub(" ", text).strip()
+    return " ".join(text.split())

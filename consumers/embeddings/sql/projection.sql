@@ -65,6 +65,10 @@ SELECT content_hash FROM embeddings.cache
  WHERE model_id = %(model)s AND content_hash = ANY (%(hashes)s::bytea[])
    FOR KEY SHARE
 
+-- name: cached
+-- Texts whose vector is in the cache.
+SELECT content_hash FROM embeddings.cache WHERE model_id = %(model)s AND content_hash = ANY (%(hashes)s::bytea[])
+
 -- name: queue_texts
 -- A text that waits already is touched all the same: so this waits for a worker that is just saving it, which has
 -- not seen our documents, and then queues it again. Before the documents are locked, in one order: no deadlock.

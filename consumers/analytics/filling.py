@@ -15,10 +15,9 @@ from datetime import datetime
 from typing import Final
 
 from consumers.analytics.bulk import SOURCES_OF_FACTS, BulkFacts, Page
-from consumers.analytics.grid import HOUR
 from consumers.analytics.layout import Layout
 from consumers.analytics.recount import Recount
-from consumers.analytics.refresh import LateBuckets
+from consumers.analytics.refresh import refresh_days
 from consumers.analytics.schema import Kind, analyze
 from consumers.analytics.store import AnalyticsStore
 from consumers.engine.checkpoint import Refill
@@ -76,7 +75,7 @@ class Filling:
 
     async def _count(self, generation: int, day: int) -> AsyncIterator[int]:
         """From this day on; yields the days up to which everything is counted."""
-        counting, late = Recount(self._layout, self._kind), LateBuckets(self._layout)
+        counting = Recount(self._layout, self._kind)
         async with self._store.owned(generation) as conn:
             await analyze(conn, self._layout)
             await counting.clear(conn, day)
@@ -87,9 +86,8 @@ class Filling:
                     return
                 await counting.count(conn, day, until)
             if self._kind is Kind.COMMUNITY:
-                late.touch((day, until - HOUR))
                 async with self._pool.connection() as conn:
-                    await late.refresh(conn)
+                    await refresh_days(conn, self._layout, day, until)
             yield until
             day = until
 

@@ -9,7 +9,7 @@ policy still does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Final
@@ -22,6 +22,9 @@ from consumers.analytics.layout import Layout
 from consumers.analytics.schema import ROLLUPS
 from runtime.postgres import Connection, fetch_rows
 
+#: From an hour to before another, in seconds since 1970.
+Span = tuple[int, int]
+
 log = structlog.get_logger(__name__)
 
 #: While batch follows batch, refreshes are no more frequent than this (s); an empty batch does not wait.
@@ -33,7 +36,6 @@ class LateBuckets:
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
-        self._watermarks = layout.statements("store")["watermark"]
         self._touched: set[int] = set()
         self._last = -EVERY
 
@@ -47,29 +49,39 @@ class LateBuckets:
 
     async def refresh(self, conn: Connection) -> None:
         """Refresh what lies behind the watermarks. The connection must not be inside a transaction."""
-        await conn.set_autocommit(True)
-        try:
-            for name, watermark in await fetch_rows(conn, self._watermarks):
-                if name in ROLLUPS:
-                    await self._refresh_one(conn, name, watermark)
+        if await _refresh(conn, self._layout, self._span):
             self._touched.clear()
-        except psycopg.Error as error:
-            log.warning("refresh_put_off", error=str(error))  # the policy, or the next batch, will do it
-        finally:
-            self._last = monotonic()
-            await conn.set_autocommit(False)
+        self._last = monotonic()
 
-    async def _refresh_one(self, conn: Connection, name: str, watermark: float) -> None:
+    def _span(self, name: str, watermark: float) -> Span | None:
         late = [hour for hour in self._touched if hour < watermark]
         if not late:
-            return
+            return None
         grid = self._layout.grid
         if name.endswith("_daily"):
-            first, last = grid.day(min(late)), grid.next_day(grid.day(max(late)))
-        else:
-            first, last = min(late), max(late) + HOUR
-        span = [datetime.fromtimestamp(one, UTC) for one in (first, min(last, int(watermark)))]
-        await conn.execute(
-            "CALL refresh_continuous_aggregate(%s, %s::timestamptz, %s::timestamptz)",
-            (f"{self._layout.schema}.{name}", *span),
-        )
+            return grid.day(min(late)), grid.next_day(grid.day(max(late)))
+        return min(late), max(late) + HOUR
+
+
+async def refresh_days(conn: Connection, layout: Layout, since: int, until: int) -> None:
+    """The same for all days from one to another. The connection must not be inside a transaction."""
+    await _refresh(conn, layout, lambda _, watermark: (since, until) if since < watermark else None)
+
+
+async def _refresh(conn: Connection, layout: Layout, span: Callable[[str, float], Span | None]) -> bool:
+    """False when it has to be done another time."""
+    await conn.set_autocommit(True)
+    try:
+        for name, watermark in await fetch_rows(conn, layout.statements("store")["watermark"]):
+            if name in ROLLUPS and (found := span(name, watermark)) is not None:
+                first, last = found[0], min(found[1], int(watermark))
+                await conn.execute(
+                    "CALL refresh_continuous_aggregate(%s, %s::timestamptz, %s::timestamptz)",
+                    (f"{layout.schema}.{name}", *(datetime.fromtimestamp(one, UTC) for one in (first, last))),
+                )
+    except psycopg.Error as error:
+        log.warning("refresh_put_off", error=str(error))  # the policy, or the next batch, will do it
+        return False
+    finally:
+        await conn.set_autocommit(False)
+    return True

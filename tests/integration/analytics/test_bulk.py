@@ -30,7 +30,7 @@ from tests.integration.analytics.test_agreement import events
 pytestmark = pytest.mark.timescale_too
 
 _TABLES = ("post_views_ts", "engagement_ts", "school_activity_ts")
-_BULK = Layout("analytics_bulk", busy_from=3)
+BULK = Layout("analytics_bulk", busy_from=3)
 #: Times that clocks may show.
 _NOW = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 _TIMES = (
@@ -125,14 +125,21 @@ async def prepared(analytics: Pool, truth: Pool) -> Filling:
     """A fill into tables of its own, which are empty."""
     async with analytics.connection() as conn:
         await conn.execute("DROP SCHEMA IF EXISTS analytics_bulk CASCADE")
-    store = AnalyticsStore(analytics, truth, _BULK)
+    store = AnalyticsStore(analytics, truth, BULK)
     kind = await store.prepare()
     await AnalyticsProjection(store).apply(batch(refill=True))
-    return Filling(store, analytics, truth, _BULK, kind)
+    return Filling(store, analytics, truth, BULK, kind)
 
 
 async def fill(filling: Filling, after: Refill | None = None, since: datetime | None = None) -> list[Filled]:
     return [step async for step in filling.steps(AnalyticsProjection.topics, 1, after, since)]
+
+
+async def serve(pool: Pool) -> None:
+    """Let readers find what was filled."""
+    async with pool.connection() as conn:
+        await conn.execute("DROP SCHEMA IF EXISTS analytics CASCADE")
+        await conn.execute("ALTER SCHEMA analytics_bulk RENAME TO analytics")
 
 
 async def rows(pool: Pool, schema: str) -> dict[str, Any]:
@@ -187,9 +194,7 @@ async def test_what_is_counted_is_what_the_writer_counts(
 ) -> None:
     write_anything(database, 3)
     await fill(await prepared(analytics, truth))
-    async with analytics.connection() as conn:
-        await conn.execute("DROP SCHEMA analytics CASCADE")
-        await conn.execute("ALTER SCHEMA analytics_bulk RENAME TO analytics")
+    await serve(analytics)
     found = await held(analytics)
     assert len(found["hourly"]) > 10
     assert found == await counted(analytics)
@@ -212,7 +217,7 @@ async def test_a_fill_goes_on_from_anywhere(analytics: Pool, truth: Pool, databa
 async def test_only_the_owner_fills(analytics: Pool, truth: Pool, database: str) -> None:
     write_anything(database, 5)
     filling = await prepared(analytics, truth)
-    store = AnalyticsStore(analytics, truth, _BULK)
+    store = AnalyticsStore(analytics, truth, BULK)
     await store.prepare()
     await AnalyticsProjection(store).apply(batch(generation=2, checkpoint="taken", refill=True))
     with pytest.raises(StaleOwner):

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from consumers.analytics.filling import Filling
 from consumers.analytics.layout import Layout
 from consumers.analytics.projection import AnalyticsProjection
 from consumers.analytics.schema import ROLLUPS, detect
@@ -14,6 +15,7 @@ from consumers.analytics.store import AnalyticsStore
 from runtime.postgres import Connection, Pool, connect, fetch_rows, open_pool
 from tests.integration.analytics.conftest import HOUR, batch, event, view
 from tests.integration.analytics.rollups import counted, held
+from tests.integration.analytics.test_bulk import BULK, fill, prepared, serve, write_anything
 
 pytestmark = pytest.mark.timescale
 
@@ -98,3 +100,26 @@ async def test_policies_refresh_compress_and_drop_and_the_numbers_stay_right(
                 conn, "SELECT fact_id, viewer_id FROM analytics.post_views_ts ORDER BY 1"
             )
     assert facts == [("late", "u3"), ("v0", None), ("v1", "u2"), ("v3", None), ("v4", "u2")]
+
+
+@community
+async def test_a_fill_is_counted_though_the_policies_were_faster(
+    analytics: Pool, truth: Pool, analytics_url: str, database: str
+) -> None:
+    """What they have summed up before a fact came would stay as it was."""
+    await fill(await prepared(analytics, truth))
+    await analytics.close()
+    async with connect(analytics_url, autocommit=True) as conn:
+        for name in ROLLUPS:
+            await conn.execute(
+                "CALL refresh_continuous_aggregate(%s, NULL, %s::timestamptz)",
+                (f"{BULK.schema}.{name}", HOUR + timedelta(days=9)),
+            )
+    write_anything(database, 7)
+    async with open_pool(analytics_url, max_size=1) as pool:
+        store = AnalyticsStore(pool, truth, BULK)
+        await fill(Filling(store, pool, truth, BULK, await store.prepare()))
+        await serve(pool)
+        found = await held(pool)
+        assert len(found["hourly"]) > 10
+        assert found == await counted(pool)

@@ -29,6 +29,7 @@ from consumers.engine.projection import Projection, Rejection, StaleOwner, Store
 from runtime import telemetry
 from runtime.errors import Retryable
 from schemas.envelope import Event
+from schemas.topics import FACT_TOPICS
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +53,8 @@ class Applier:
         self._generation = generation
         self._patience = patience
         self._store = Held(projection, source, generation)
-        self._letters = Letterbox(projection.name, source, patience)
+        facts = getattr(projection, "facts", FACT_TOPICS)
+        self._letters = Letterbox(projection.name, source, patience, facts)
         self._limit = options.batch_events
         self._stored: Checkpoint | None = None
         self._stored_at = 0.0

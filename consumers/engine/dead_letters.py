@@ -2,13 +2,14 @@
 
 Two kinds of key park differently. A *fact* (a like, a view) is one of many under its key, and a later one may undo
 it: later events of a parked key wait behind the letter, in order. Any other event says only "look at this key
-again": a later one of the same key supersedes the letter when the view takes it.
+again": a later one of the same key supersedes the letter when the view takes it. Which topics are facts is for the
+view to say: to one that takes its numbers from the events, whatever it reads is.
 `applier.py` sets aside and retries; operators use `stunity dlq` (`app/commands/dlq.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -35,9 +36,9 @@ def key_of(event: Event) -> Key:
     return event.topic, event.key
 
 
-def waits(event: Event) -> bool:
+def waits(event: Event, facts: Collection[str] = FACT_TOPICS) -> bool:
     """Whether later events of a parked key must wait (facts) instead of superseding."""
-    return event.topic in FACT_TOPICS
+    return event.topic in facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ class Letter:
 class ParkedKeys:
     """The keys of one consumer that have open letters, as far as this process knows."""
 
-    def __init__(self) -> None:
+    def __init__(self, facts: Collection[str] = FACT_TOPICS) -> None:
+        self._facts = facts
         self._parked: set[Key] = set()
 
     async def refresh(self, conn: Connection, consumer: str) -> None:
@@ -64,14 +66,16 @@ class ParkedKeys:
         ready: list[Event] = []
         waiting: list[Event] = []
         for event in events:
-            (waiting if waits(event) and key_of(event) in self._parked else ready).append(event)
+            (waiting if waits(event, self._facts) and key_of(event) in self._parked else ready).append(event)
         return ready, waiting
 
     def superseded_by(self, applied: Iterable[Event]) -> list[Key]:
         """Parked keys whose letters are settled because a later event of theirs went through."""
         if not self._parked:
             return []
-        return [key for key in {key_of(e) for e in applied if not waits(e)} if key in self._parked]
+        return [
+            key for key in {key_of(e) for e in applied if not waits(e, self._facts)} if key in self._parked
+        ]
 
     def park(self, events: Iterable[Event]) -> None:
         """Later events of these keys meet a letter."""
@@ -81,7 +85,9 @@ class ParkedKeys:
         return len(self._parked)
 
 
-def behind(rejections: Iterable[Rejection], events: Sequence[Event]) -> list[Event]:
+def behind(
+    rejections: Iterable[Rejection], events: Sequence[Event], facts: Collection[str] = FACT_TOPICS
+) -> list[Event]:
     """Facts of the same keys that stand behind the rejected ones in a batch."""
     rejected = {id(rejection.event) for rejection in rejections}
     parked: set[Key] = set()
@@ -89,24 +95,27 @@ def behind(rejections: Iterable[Rejection], events: Sequence[Event]) -> list[Eve
     for event in events:
         if id(event) in rejected:
             parked.add(key_of(event))
-        elif waits(event) and key_of(event) in parked:
+        elif waits(event, facts) and key_of(event) in parked:
             found.append(event)
     return found
 
 
-async def set_aside(conn: Connection, consumer: str, rejections: Sequence[Rejection]) -> None:
+async def set_aside(
+    conn: Connection, consumer: str, rejections: Sequence[Rejection], facts: Collection[str] = FACT_TOPICS
+) -> None:
     """Record rejected events; a letter that an event supersedes is closed. Recording twice changes nothing."""
     for rejection in rejections:
-        if not waits(rejection.event):
+        fact = waits(rejection.event, facts)
+        if not fact:
             await supersede(conn, consumer, [key_of(rejection.event)], below=rejection.event.id or None)
-        await conn.execute(_SQL["insert"], _row(consumer, "dead", rejection))
+        await conn.execute(_SQL["insert"], _row(consumer, "dead", rejection, waits=fact))
 
 
 async def keep_waiting(conn: Connection, consumer: str, events: Sequence[Event]) -> None:
     """Record events that wait behind a letter of their key."""
     for event in events:
         behind = Rejection(event, "waits behind an earlier letter")
-        await conn.execute(_SQL["insert"], _row(consumer, "waiting", behind))
+        await conn.execute(_SQL["insert"], _row(consumer, "waiting", behind, waits=True))
 
 
 async def supersede(
@@ -180,12 +189,12 @@ async def discard(conn: Connection, letter_id: int, why: str) -> bool:
     return True
 
 
-def _row(consumer: str, state: str, rejection: Rejection) -> dict[str, Any]:
+def _row(consumer: str, state: str, rejection: Rejection, *, waits: bool) -> dict[str, Any]:
     event = rejection.event
     return {
         "consumer": consumer,
         "state": state,
-        "waits": waits(event),
+        "waits": waits,
         "event_id": event.id,
         "xid": str(event.xid),
         "occurred_at": event.occurred_at,

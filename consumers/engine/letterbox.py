@@ -5,7 +5,7 @@ Which rows that means is `dead_letters.py`; when an event is poison is decided i
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 import structlog
 
@@ -24,11 +24,12 @@ log = structlog.get_logger(__name__)
 class Letterbox:
     """Remembers which keys are parked, and writes letters however long PostgreSQL is away."""
 
-    def __init__(self, consumer: str, source: Log, patience: Patience) -> None:
+    def __init__(self, consumer: str, source: Log, patience: Patience, facts: Collection[str]) -> None:
         self._consumer = consumer
         self._log = source
         self._patience = patience
-        self._parked = dead_letters.ParkedKeys()
+        self._facts = facts
+        self._parked = dead_letters.ParkedKeys(facts)
 
     async def refresh(self) -> None:
         """Learn which keys have open letters: an operator may have discarded some.
@@ -71,10 +72,10 @@ class Letterbox:
 
     async def _set_aside(self, events: Sequence[Event], rejections: Sequence[Rejection]) -> None:
         # Later facts of the same keys went into the view already: once more, behind the letter, when that is time.
-        behind = dead_letters.behind(rejections, events)
+        behind = dead_letters.behind(rejections, events, self._facts)
 
         async def write(conn: Connection) -> None:
-            await dead_letters.set_aside(conn, self._consumer, rejections)
+            await dead_letters.set_aside(conn, self._consumer, rejections, self._facts)
             await dead_letters.keep_waiting(conn, self._consumer, behind)
 
         await self._write(write)

@@ -71,7 +71,11 @@ class StoreForgot(Exception):
 
 
 class Projection(Protocol):
-    """The write side of one view."""
+    """The write side of one view.
+
+    It may also have `facts`, the topics whose events count each by itself (by default `FACT_TOPICS`; see
+    `dead_letters.py`), `filled_from` (see `Log`), and wishes of its own (see `Options.suiting`).
+    """
 
     topics: ClassVar[frozenset[str]]
 

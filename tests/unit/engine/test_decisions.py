@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from app.operators import presented
+from consumers.analytics.projection import AnalyticsProjection
 from consumers.engine import dead_letters
 from consumers.engine.catchup import refill_reason
 from consumers.engine.checkpoint import Checkpoint, Refill
@@ -57,6 +58,17 @@ def test_only_facts_wait() -> None:
     assert waiting == later[:1]
     assert ready == later[1:]
     assert parked.superseded_by(later) == [("post", "p1")]
+
+
+def test_a_view_that_takes_its_numbers_from_events_loses_none_to_a_later_one() -> None:
+    """A post's first event counts as an activity of its school; what is said of the post later does not."""
+    parked = dead_letters.ParkedKeys(AnalyticsProjection.facts)
+    written, edited = event(1, "post", "p1"), event(2, "post", "p1")
+    parked.park([written])
+    assert parked.split([edited]) == ([], [edited])
+    assert parked.superseded_by([edited]) == []
+    behind = dead_letters.behind([Rejection(written, "no")], [written, edited], AnalyticsProjection.facts)
+    assert behind == [edited]
 
 
 def test_what_stands_behind_a_rejected_fact() -> None:

@@ -8,12 +8,16 @@ request must have ended. An owner that has been overtaken while it was writing j
 one. What remains is a former owner that is paused inside its last write for longer than `LATE_SECONDS` and then
 dies before its next step; `verify` finds what that leaves.
 
-Documents: `state` (checkpoint, generation) and one `g<generation>` per journal (keys by kind).
+What was filled is told from what was made anew by somebody else, and is empty, by when it was made: the checkpoint is
+that of these collections.
+
+Documents: `state` (checkpoint, generation, when the collections were made) and one `g<generation>` per journal (keys by
+kind).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, Final
@@ -63,6 +67,7 @@ class Checkpoint:
     prefix: str
     clock: Callable[[], float] = monotonic
     suffix: str = ""
+    made: dict[Kind, int] = field(default_factory=dict)
     _suspects: dict[str, _Suspect] = field(default_factory=dict)
     _unsettled: list[_Suspect] = field(default_factory=list)
     _in_flight: Keys = field(default_factory=dict)
@@ -79,9 +84,11 @@ class Checkpoint:
             {"name": self.collection, "fields": [{"name": "generation", "type": "int64"}]}
         )
 
-    async def read(self) -> str | None:
-        """The engine's checkpoint, or None."""
-        return _checkpoint_in(await self.store.everything(self.collection) or ())
+    async def read(self, made: Mapping[Kind, int]) -> str | None:
+        """The engine's checkpoint, or None, also when the collections that are there are not those it speaks of."""
+        documents = await self.store.everything(self.collection) or []
+        state = next((one for one in documents if one["id"] == "state"), None)
+        return state["checkpoint"] if state and state.get("made", made) == made else None
 
     async def forget(self) -> None:
         """The index is new and empty: whatever was applied before is gone."""
@@ -95,6 +102,18 @@ class Checkpoint:
             NotThere: the collection is gone.
         """
         await self._documents(generation)
+
+    async def remade(self, generation: int, made: dict[Kind, int]) -> None:
+        """The owner has made the collections anew: its checkpoint is that of these.
+
+        Raises:
+            StaleOwner: another owner has been here.
+            NotThere: the collection is gone.
+        """
+        self.made = made
+        checkpoint = _checkpoint_in(await self._documents(generation))
+        if checkpoint is not None:
+            await self.store.upsert(self.collection, [self._state(generation, checkpoint)])
 
     async def open(self, batch: Batch, keys: Keys) -> Keys:
         """Journal a write before it begins; returns its keys together with those that have to be mended with it.
@@ -133,13 +152,16 @@ class Checkpoint:
             raise
         self._unsettled = [one for one in self._unsettled if not one.answered]
         doubts = merge(*(one.keys for one in self._unsettled))
-        state = {"id": "state", "generation": generation, "checkpoint": checkpoint}
-        await self.store.upsert(self.collection, [state, _journal(generation, doubts)])
+        journal = _journal(generation, doubts)
+        await self.store.upsert(self.collection, [self._state(generation, checkpoint), journal])
         self._in_flight = {}
         answered = [name for name, one in self._suspects.items() if one.answered]
         await self.store.delete(self.collection, answered)
         for name in answered:
             del self._suspects[name]
+
+    def _state(self, generation: int, checkpoint: str) -> dict[str, Any]:
+        return {"id": "state", "generation": generation, "checkpoint": checkpoint, "made": self.made}
 
     async def _documents(self, generation: int) -> list[Document]:
         documents = await self.store.everything(self.collection)

@@ -90,6 +90,12 @@ class SearchProjection:
                 await self._store.point(name, target)
         for outdated in schema.outdated(self._prefix, present, self._suffix):
             await self._store.drop(outdated)
+        self._checkpoint.made = await self._made()
+
+    async def _made(self) -> dict[Kind, int]:
+        """When the collections that are there were made."""
+        present = await self._store.collections()
+        return {kind: present[name] for kind in KINDS if (name := self._collection(kind)) in present}
 
     def _find(self, aliases: Mapping[str, str]) -> None:
         """Learn which index stands under our name: a switch may have exchanged it."""
@@ -108,17 +114,18 @@ class SearchProjection:
 
     async def read_checkpoint(self) -> str | None:
         """The engine's checkpoint as the index has it."""
-        return await self._checkpoint.read()
+        return await self._checkpoint.read(await self._made())
 
     async def clear(self, generation: int) -> None:
         """Make the collections anew; the checkpoint and the journal stand in one of their own."""
-        for kind in KINDS:
-            try:
+        try:
+            for kind in KINDS:
                 await self._checkpoint.check(generation)  # each time: what a successor has filled must not go
-            except NotThere as error:
-                raise StoreForgot(f"a collection is gone: {error}") from error
-            await self._store.drop(self._collection(kind))
-            await self._store.create(schema.definition(self._prefix, kind, self._suffix))
+                await self._store.drop(self._collection(kind))
+                await self._store.create(schema.definition(self._prefix, kind, self._suffix))
+            await self._checkpoint.remade(generation, await self._made())
+        except NotThere as error:
+            raise StoreForgot(f"a collection is gone: {error}") from error
 
     async def apply(self, batch: Batch) -> Sequence[Rejection]:
         """Write what the truth has for the batch's keys, then the checkpoint."""

@@ -11,13 +11,14 @@ from consumers.search import mapping, wiring
 from consumers.search import projection as projection_module
 from consumers.search.checkpoint import LATE_SECONDS, Checkpoint
 from consumers.search.projection import SearchProjection
-from consumers.search.schema import alias, checkpoint_collection, collection, state_alias, token
+from consumers.search.schema import alias, checkpoint_collection, collection, definition, state_alias, token
 from consumers.search.store import Refused, Typesense
 from runtime.errors import Retryable
 from runtime.postgres import Pool
 from runtime.settings import Settings
 from tests.integration.search.conftest import Api, Index, event, everything
 from tests.support.network import Network
+from tests.support.wait import until
 
 
 def state(documents: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
@@ -156,6 +157,24 @@ async def test_a_collection_that_vanishes_is_a_forgotten_store(
     await index.projection.prepare()
     await index.fill()
     assert len((await everything(store, settings))["posts"]) == 1
+
+
+async def test_a_collection_that_somebody_else_has_made_anew_is_a_forgotten_store(
+    index: Index, store: Typesense, settings: Settings
+) -> None:
+    """An owner that was frozen while it cleared the index, or a curious operator, leaves an empty one."""
+    await index.apply(checkpoint="first")
+    assert await index.projection.read_checkpoint() == "first"
+    name = collection(settings.stream_prefix, "clubs")
+    made = (await store.collections())[name]
+
+    async def made_anew() -> bool:
+        await store.drop(name)
+        await store.create(definition(settings.stream_prefix, "clubs"))
+        return (await store.collections())[name] != made  # it tells seconds
+
+    await until(made_anew)
+    assert await index.projection.read_checkpoint() is None
 
 
 async def test_a_former_owner_has_no_effect(

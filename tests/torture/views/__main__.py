@@ -80,6 +80,7 @@ async def main() -> int:
     parser.add_argument("--only", help="only these steps of the seed, once")
     parser.add_argument("--minutes", type=float, default=20.0)
     parser.add_argument("--rebuilds", action="store_true", help="only with --only: the plan has rebuilds")
+    parser.add_argument("--as-it-is", action="store_true", help="a failing plan is not made shorter")
     arguments = parser.parse_args()
     seed = random.SystemRandom().randrange(1 << 31) if arguments.seed is None else arguments.seed
     until = time.monotonic() + 60 * arguments.minutes
@@ -95,7 +96,8 @@ async def main() -> int:
                 done = await ground.play(plan)
             except Exception as failure:
                 print(f"seed {seed} FAILED: {type(failure).__name__}: {failure}", flush=True)
-                shorter = plan if arguments.only else await shrunk(plan, ground.fails)
+                as_it_is = arguments.only or arguments.as_it_is
+                shorter = plan if as_it_is else await shrunk(plan, ground.fails)
                 print(f"repeat with: python -m tests.torture.views {shorter}")
                 return 1
             print(f"seed {seed}: {len(done)} steps, {time.monotonic() - began:.0f} s", flush=True)

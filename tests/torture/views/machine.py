@@ -17,6 +17,7 @@ import redis
 
 from app import verification
 from app.verification import Result
+from consumers.engine import dead_letters
 from consumers.engine.repair.requests import Request, ask
 from consumers.search import schema as index
 from outbox import counters
@@ -40,7 +41,12 @@ _REPLAYED: Final = """
 SELECT topic, type, key, data FROM outbox.events WHERE topic = ANY (%s) ORDER BY random() LIMIT 30
 """
 _HALF: Final = "SELECT id FROM posts WHERE random() < 0.5 UNION ALL SELECT id FROM users WHERE random() < 0.5"
-_LETTERS: Final = "SELECT consumer, topic, key, reason FROM engine.dead_letters"
+#: What is left open, or was set aside for another reason than poison; letters of a former view go with it.
+_LETTERS: Final = """
+SELECT consumer, topic, key, state, reason FROM engine.dead_letters
+ WHERE consumer !~ '@' AND (state IN ('dead', 'waiting') OR reason !~ 'poison|waits behind')
+"""
+_RETRIES: Final = "SELECT count(*) FROM engine.dead_letters WHERE state = 'retry'"
 _RETIRE: Final = """
 WITH gone AS (DELETE FROM outbox.events RETURNING id, xid),
      last AS (SELECT max(id) AS id, max(xid) AS xid FROM gone)
@@ -132,7 +138,7 @@ class Machine:
             *[self._write] * 8, self._kill, self._restart, self._pause, self._overtake, self._cut, self._flush,
             self._lose_entries, self._gap, self._new_epoch, self._relay_stands, self._wipe_search, self._wipe_series,
             self._wipe_vectors, self._ask_for_a_fill, self._replay, self._replay_the_log, self._retire_the_log,
-            self._capture_is_off, self._bump_schema, self._damage,
+            self._capture_is_off, self._bump_schema, self._damage, self._poison,
             *([self._rebuild] * 3 if self._plan.rebuilds else []),
         ]  # fmt: skip
         step = self._dice.choice(steps)
@@ -158,26 +164,38 @@ class Machine:
         victim.start()
 
     async def _pause(self) -> None:
-        victim = self._victim()
-        victim.fate.awake.clear()
+        sleeps = self._victim().freeze(self._dice.randint(0, 6))
         await self._write()
         await asyncio.sleep(0.2)
-        victim.fate.awake.set()
+        for sleep in sleeps:
+            sleep.thaw()
 
     async def _overtake(self) -> None:
+        """A process freezes somewhere, another one takes over and works; then the former goes on where it stood."""
         victim = self._victim()
-        victim.fate.awake.clear()
+        sleeps = victim.freeze(self._dice.randint(0, 6))
         await self._write()
         await asyncio.sleep(0.1)
         await self._break(
             "UPDATE engine.leases SET expires_at = '-infinity' WHERE consumer = %s", victim.name
         )
         victim.start()
-        victim.fate.awake.set()
+        await self._write()
+        await asyncio.sleep(self._dice.choice([0, 0.2, 0.5]))
+        for sleep in sleeps:
+            sleep.thaw()
         await self._write()
 
     async def _cut(self) -> None:
-        self._victim().fate.cuts = self._dice.randint(1, 4)
+        self._victim().line.cuts = self._dice.randint(1, 4)
+        await self._write()
+
+    async def _poison(self) -> None:
+        """Until the next quiet point a view will not take one kind of event; what is said later of the key it would."""
+        victim = self._victim()
+        facts = ("like.created", "post.created", "comment.created")
+        states = ("post.created", "post.updated", "user.updated")
+        victim.line.poison.add(self._dice.choice(facts if victim.name == "analytics" else states))
         await self._write()
 
     async def _flush(self) -> None:
@@ -283,20 +301,38 @@ class Machine:
     async def _quiet(self) -> None:
         """Nothing happens any more; every view has to become what the truth says."""
         for kept in self._kept.values():
-            kept.fate.cuts = 0
+            kept.line.cuts = 0
             kept.check()
         await self._beside.end()
         await until(self._has_filled, _PATIENCE, what="every view has heard of every fill")
         await self._count()
+        await self._cure()
         if self._damaged:
             await self._verify(repair=True)
             self._damaged = False
         results = await self._verify(repair=False)
         wrong: list[object] = [result.summary() for result in results if result.verdict != "equal"]
-        wrong += self._conn.execute(_LETTERS).fetchall()  # outages there are, but no poison
+        wrong += self._conn.execute(_LETTERS).fetchall()  # no outage makes one
         if wrong:
             raise Diverged(f"{wrong}\nplan: {self._plan}\nsteps: {' '.join(self._done)}")
         self._done.append("|")
+
+    async def _cure(self) -> None:
+        """The reason for the dead letters is mended, and an operator has them tried again."""
+        cured = {name for name, kept in self._kept.items() if kept.line.poison}
+        for kept in self._kept.values():
+            kept.line.poison.clear()
+        if not cured:
+            return
+        # What was said while there was poison has to be there before letters are counted: verify waits for that.
+        await self._verify(repair=False)
+        async with self._pool.connection() as conn:
+            for name in cured:
+                await dead_letters.ask_retry(conn, None, name)
+        await until(self._has_retried, _PATIENCE, what="every dead letter is tried again")
+
+    def _has_retried(self) -> bool:
+        return self._conn.execute(_RETRIES).fetchone() == (0,)
 
     def _has_filled(self) -> bool:
         return self._conn.execute(_FILLS, (list(VIEWS),)).fetchone() == (len(VIEWS),)

@@ -1,4 +1,4 @@
-"""The only file that talks to Typesense: requests out, answers checked, errors translated once.
+"""Typesense over HTTP, all of it but searching (`searches.py`): answers checked, errors translated once.
 
 Everything that waiting can mend leaves as `Retryable` (no connection, timeout, 503 "Not Ready or Lagging", no memory
 or disk left, a collection that `prepare` has yet to make); a document that will never fit comes back as `Refused`.
@@ -54,14 +54,6 @@ class Refused:
             for name, value in self.document.items()
         }
         return f"{self.reason}; document: {orjson.dumps(cut).decode()}"
-
-
-@dataclass(frozen=True, slots=True)
-class Hits:
-    """One answer of a search: the stored part of the documents, best first, and how many match in all."""
-
-    documents: list[Document]
-    found: int
 
 
 class Typesense:
@@ -162,7 +154,7 @@ class Typesense:
         try:
             async with request as response:
                 if not response.is_success:
-                    raise _error(response.status_code, (await response.aread()).decode())
+                    raise error_of(response.status_code, (await response.aread()).decode())
                 rest = b""
                 async for data in response.aiter_bytes():
                     *lines, rest = (rest + data).split(b"\n")
@@ -170,14 +162,6 @@ class Typesense:
                 yield [orjson.loads(rest)] if rest else []
         except httpx.TransportError as error:
             raise Retryable(f"Typesense cannot be reached: {type(error).__name__} {error}") from error
-
-    async def search(self, searches: Sequence[Mapping[str, Any]]) -> list[Hits]:
-        """Several searches in one round trip, answered in the same order."""
-        body = orjson.dumps({"searches": list(searches)})
-        answer = await self._json(
-            "POST", "/multi_search", params={"limit_multi_searches": len(searches)}, content=body
-        )
-        return [_hits(result) for result in answer["results"]]
 
     async def allow_search(self, key: str, collections: str) -> None:
         """Let a key search these collections and do nothing else; one that is known already is as good."""
@@ -200,7 +184,7 @@ class Typesense:
         except httpx.TransportError as error:
             raise Retryable(f"Typesense cannot be reached: {type(error).__name__} {error}") from error
         if not response.is_success and response.status_code not in accept:
-            raise _error(response.status_code, response.text)
+            raise error_of(response.status_code, response.text)
         return response
 
 
@@ -241,13 +225,8 @@ def _refusal(one: Document, line: Mapping[str, Any]) -> list[Refused]:
     return [Refused(one, f"{code} {reason}")]
 
 
-def _hits(result: Mapping[str, Any]) -> Hits:
-    if "hits" not in result:
-        raise _error(result.get("code", 500), str(result.get("error")))
-    return Hits([hit["document"] for hit in result["hits"]], result["found"])
-
-
-def _error(status: int, reason: str) -> Retryable | Permanent:
+def error_of(status: int, reason: str) -> Retryable | Permanent:
+    """What an answer that is no success means."""
     text = f"Typesense answered {status}: {reason[:200]}"
     if status == HTTPStatus.NOT_FOUND:
         return NotThere(text)

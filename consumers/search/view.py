@@ -14,7 +14,7 @@ from consumers.search import asking, schema
 from consumers.search.asking import Question
 from consumers.search.request import PostQuery
 from consumers.search.schema import Kind, token
-from consumers.search.store import Typesense
+from consumers.search.searches import Searches
 from consumers.search.tags import canonical
 from consumers.search.text import query_words
 from consumers.search.visible import filter_by
@@ -29,8 +29,8 @@ _CUTOFF_MS: Final = 400
 class SearchView:
     """Searches the four collections behind the aliases of `prefix`."""
 
-    def __init__(self, store: Typesense, prefix: str) -> None:
-        self._store = store
+    def __init__(self, searches: Searches, prefix: str) -> None:
+        self._searches = searches
         self._prefix = prefix
 
     async def posts(
@@ -48,7 +48,7 @@ class SearchView:
         filters = _post_filters(query, until)
         search = self._search("posts", exact, scope, filters=filters)
         pages = _pages(first, count)
-        answers = await self._store.search(
+        answers = await self._searches.ask(
             [{**search, "page": page, "per_page": size} for page, size in pages]
         )
         if not answers[0].found:
@@ -122,7 +122,7 @@ class SearchView:
         return {kind: [] for kind in kinds}
 
     async def _keys(self, searches: Sequence[dict[str, Any]]) -> list[list[str]]:
-        return [[hit["key"] for hit in answer.documents] for answer in await self._store.search(searches)]
+        return [[hit["key"] for hit in answer.documents] for answer in await self._searches.ask(searches)]
 
     def _search(
         self,

@@ -9,6 +9,7 @@ from typing import Final
 from consumers.search.keys import ClientKeys
 from consumers.search.projection import SearchProjection
 from consumers.search.rebuild import SearchShadows
+from consumers.search.searches import open_searches
 from consumers.search.store import open_typesense
 from consumers.search.view import SearchView
 from runtime.errors import ConfigurationError
@@ -54,8 +55,8 @@ async def view(settings: Settings) -> AsyncIterator[SearchView | None]:
     if not settings.typesense_enabled:
         yield None
         return
-    async with open_typesense(settings, timeout=READ_TIMEOUT) as store:
-        yield SearchView(store, settings.stream_prefix)
+    async with open_searches(settings, timeout=READ_TIMEOUT) as searches:
+        yield SearchView(searches, settings.stream_prefix)
 
 
 @asynccontextmanager

@@ -16,6 +16,7 @@ from app.bench.servers import SearchServers
 from consumers.engine.projection import Batch
 from consumers.search import truth, wiring
 from consumers.search.schema import KINDS
+from consumers.search.searches import open_searches
 from consumers.search.store import open_typesense
 from producers.synthetic.load import load
 from producers.synthetic.network import Network
@@ -48,6 +49,7 @@ async def measure(on: SearchServers, *, posts: int, say: Callable[[str], None]) 
         )
         pool = await stack.enter_async_context(open_pool(settings.database_url, name="bench-search"))
         store = await stack.enter_async_context(open_typesense(settings, timeout=30))
+        searches = await stack.enter_async_context(open_searches(settings, timeout=30))
         view = await stack.enter_async_context(wiring.view(settings))
         assert view is not None
         network = Network(Size(users=200, posts=posts, follows=0, views=0))
@@ -63,7 +65,7 @@ async def measure(on: SearchServers, *, posts: int, say: Callable[[str], None]) 
         cases = await questions(conn, scope)
         rows = {kind: await truth.rows(conn, kind, await _keys(conn, kind)) for kind in KINDS}
         outcomes: dict[str, list[Outcome]] = {}
-        ways: list[Way] = [Index(view, scope), Fallback(conn, scope), *candidates(store)]
+        ways: list[Way] = [Index(view, scope), Fallback(conn, scope), *candidates(store, searches)]
         for way in ways:
             say(f"{way.name}: {len(cases)} questions …")
             await way.fill(rows)

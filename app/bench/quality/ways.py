@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 from consumers.search import fallback, hydrate
 from consumers.search.mapping import plain
 from consumers.search.schema import KINDS, Kind, token
+from consumers.search.searches import Searches
 from consumers.search.store import Typesense
 from consumers.search.tags import spellings
 from consumers.search.text import index_words, normalise, query_words
@@ -81,6 +82,7 @@ class Texts:
 
     name: str
     store: Typesense
+    searches: Searches
     write: Callable[[str], str] = normalise
     read: Callable[[str], str] = normalise
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -111,7 +113,7 @@ class Texts:
             "highlight_fields": "none",
             "highlight_full_fields": "none",
         }
-        answers = await self.store.search(
+        answers = await self.searches.ask(
             [{**search, "collection": self._collection(kind)} for kind in KINDS]
         )
         return {
@@ -123,15 +125,15 @@ class Texts:
         return f"quality_{self.name.replace(' ', '_')}_{kind}"
 
 
-def candidates(store: Typesense) -> Iterable[Texts]:
+def candidates(store: Typesense, searches: Searches) -> Iterable[Texts]:
     """What the product's way is compared with; a segmenter only where one is installed."""
-    yield Texts("as typed", store)
-    yield Texts("locale km", store, options={"locale": "km"})
-    yield Texts("locale th", store, options={"locale": "th"})
+    yield Texts("as typed", store, searches)
+    yield Texts("locale km", store, searches, options={"locale": "km"})
+    yield Texts("locale th", store, searches, options={"locale": "th"})
     if find_spec("khmercut"):
         segment = _segmenter()
-        yield Texts("segmented", store, segment, segment)
-    yield Texts("pairs alone", store, index_words, lambda text: " ".join(query_words(text)))
+        yield Texts("segmented", store, searches, segment, segment)
+    yield Texts("pairs alone", store, searches, index_words, lambda text: " ".join(query_words(text)))
 
 
 def _segmenter() -> Callable[[str], str]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from consumers.search.schema import token
+from consumers.search.searches import open_searches
 from consumers.search.store import Typesense
 from consumers.search.visible import filter_by
 from runtime.access import Scope, Viewer
@@ -132,7 +133,7 @@ async def test_a_stale_index_does_not_know_old_people_clubs_and_courses(
     assert (await http.get("schoolmate", "/search/suggest", q="quokka")).json()["data"] == []
 
 
-async def test_the_index_itself_filters(http: Api, people: Network, index: Index, store: Typesense) -> None:
+async def test_the_index_itself_filters(people: Network, index: Index, settings: Settings) -> None:
     """Were hydration to fail open, the index query alone would still not give it away."""
     people.post("author", "zebra", "north", visibility="SCHOOL")
     await index.fill()
@@ -151,7 +152,8 @@ async def test_the_index_itself_filters(http: Api, people: Network, index: Index
         Scope(Viewer("blocker", "STUDENT", "north"), blocked=("author",)),
         Scope(Viewer("x", "STUDENT", "north`] || audience:=[`public")),
     ]
-    found = await store.search([search(scope) for scope in scopes])
+    async with open_searches(settings, timeout=10) as searches:
+        found = await searches.ask([search(scope) for scope in scopes])
     assert [one.found for one in found] == [1, 0, 0, 0]
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from consumers.search.store import (
     NotThere,
     Refused,
-    _error,
     _in_chunks,
     _refusal,
+    error_of,
 )
 from consumers.search.view import _MOST, _pages
 from runtime.errors import Permanent, Retryable
@@ -21,15 +21,15 @@ from runtime.errors import Permanent, Retryable
 
 @pytest.mark.parametrize("status", [401, 403, 404, 408, 422, 429, 500, 502, 503, 504])
 def test_what_waiting_can_mend_is_retryable(status: int) -> None:
-    assert isinstance(_error(status, "Not Ready or Lagging"), Retryable)
+    assert isinstance(error_of(status, "Not Ready or Lagging"), Retryable)
 
 
 def test_a_missing_collection_has_a_name_of_its_own() -> None:
-    assert isinstance(_error(404, "Not Found"), NotThere)
+    assert isinstance(error_of(404, "Not Found"), NotThere)
 
 
 def test_a_wrong_request_is_wrong_for_ever() -> None:
-    assert isinstance(_error(400, "Could not parse the filter query"), Permanent)
+    assert isinstance(error_of(400, "Could not parse the filter query"), Permanent)
 
 
 def test_a_line_that_does_not_fit_is_refused_with_its_reason() -> None:

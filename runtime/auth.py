@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import Annotated, Any, Final, Protocol
+from collections.abc import Mapping, Sequence
+from functools import cache, lru_cache
+from typing import Annotated, Any, Final, LiteralString, Protocol
 
 import jwt
 from fastapi import Depends, Request
@@ -31,7 +31,7 @@ SELECT role::text, "schoolId", "isActive" AND "accountSuspendedAt" IS NULL AS ac
   FROM users WHERE id = %(viewer)s
 """
 #: With what they may see, for reads: one round trip, and nothing remembered from the last.
-_SCOPE_SQL: Final = f"SELECT u.*, s.blocked, s.classmates FROM ({_USER_SQL}) u, ({SCOPE_SQL}) s"  # noqa: S608
+_SCOPE_SQL: Final = "SELECT u.*, s.blocked, s.classmates, {revoked} FROM ({user}) u, ({scope}) s"
 
 #: Tokens whose signature was verified. Every request of a person brings the same one.
 _VERIFIED: Final = 4096
@@ -39,6 +39,10 @@ _VERIFIED: Final = 4096
 
 class Revocations(Protocol):
     """Where logged-out tokens are remembered until they expire."""
+
+    @property
+    def condition(self) -> LiteralString:
+        """The same for PostgreSQL: whether the token with the hash %(token)s has been logged out."""
 
     async def is_revoked(self, token_hash: str) -> bool:
         """Whether the token with this hash has been logged out."""
@@ -111,36 +115,56 @@ async def viewer(request: Request) -> Viewer:
 
     Role and school come from the user's row, so that a moved or demoted user loses access at once.
     """
-    claims = await _claims(request)
-    return _admitted(claims, await _row(request, claims, _USER_SQL))
+    token, claims = _signed(request)
+    revocations = _revocations(request)
+    if revocations is not None and await revocations.is_revoked(token_hash(token)):
+        raise _revoked()
+    return _admitted(claims, await _row(request, _USER_SQL, {"viewer": claims["sub"]}))
 
 
 async def scope(request: Request) -> Scope:
-    """FastAPI dependency: the same with whom they have blocked (or were blocked by), and their classmates."""
-    claims = await _claims(request)
-    row = await _row(request, claims, _SCOPE_SQL)
+    """FastAPI dependency: the same with whom they have blocked (or were blocked by), and their classmates.
+
+    All of it in one statement, the logout included: the row of a logout is there before anybody else hears of it.
+    """
+    token, claims = _signed(request)
+    revocations = _revocations(request)
+    query = _scope_sql(revocations.condition if revocations else "false")
+    row = await _row(request, query, {"viewer": claims["sub"], "token": token_hash(token)})
     if row is None:
         return Scope(_admitted(claims, None))
-    *user, blocked, classmates = row
+    *user, blocked, classmates, revoked = row
+    if revoked:
+        raise _revoked()
     return Scope(_admitted(claims, user), tuple(blocked), tuple(classmates))
 
 
-async def _claims(request: Request) -> dict[str, Any]:
-    state = request.app.state
-    if state.settings.jwt_secret is None:
+@cache
+def _scope_sql(revoked: str) -> str:
+    return _SCOPE_SQL.format(revoked=revoked, user=_USER_SQL, scope=SCOPE_SQL)
+
+
+def _signed(request: Request) -> tuple[str, dict[str, Any]]:
+    """The token of a request and its claims."""
+    secret = request.app.state.settings.jwt_secret
+    if secret is None:
         raise Problem(401, detail="JWT_SECRET is not set: no token can be checked.")
     token = bearer_token(request)
-    claims = decode(token, state.settings.jwt_secret.get_secret_value())
-    revocations: Revocations | None = getattr(state, "revocations", None)
-    if revocations is not None and await revocations.is_revoked(token_hash(token)):
-        raise Problem(401, detail="The token has been revoked.")
-    return claims
+    return token, decode(token, secret.get_secret_value())
 
 
-async def _row(request: Request, claims: dict[str, Any], query: str) -> Sequence[Any] | None:
+def _revocations(request: Request) -> Revocations | None:
+    return getattr(request.app.state, "revocations", None)
+
+
+def _revoked() -> Problem:
+    return Problem(401, detail="The token has been revoked.")
+
+
+async def _row(request: Request, query: str, params: Mapping[str, str]) -> Sequence[Any] | None:
     try:
         async with reading(request.app.state.pool) as conn:
-            rows = await fetch_rows(conn, query, {"viewer": claims["sub"]}, prepare=True)
+            rows = await fetch_rows(conn, query, params, prepare=True)
     except TRANSIENT as error:
         raise Problem(503, detail="The database cannot be reached right now.") from error
     return rows[0] if rows else None

@@ -36,12 +36,13 @@ ON CONFLICT (token_hash) DO NOTHING RETURNING 1
 """
 _EMIT_SQL: Final = "SELECT outbox.emit('session', 'session.revoked', %s, %s)"
 _POSITION_SQL: Final = "SELECT outbox.position()"
-_ONE_SQL: Final = (
-    "SELECT EXISTS (SELECT FROM live.revoked_tokens WHERE token_hash = %s AND expires_at > now())"
+_CONDITION: Final = (
+    "EXISTS (SELECT FROM live.revoked_tokens WHERE token_hash = %(token)s AND expires_at > now())"
 )
+_ONE_SQL: Final = f"SELECT {_CONDITION}"
 _ALL_SQL: Final = """
 SELECT token_hash, ceil(extract(epoch FROM expires_at - now()))::int FROM live.revoked_tokens
- WHERE expires_at > now() LIMIT %s
+ WHERE expires_at > now() LIMIT %(most)s
 """
 
 log = structlog.get_logger(__name__)
@@ -57,6 +58,11 @@ class TokenRevocations:
         self._client = client
         self._prefix = prefix
         self._breakers = breakers or Breakers()
+
+    @property
+    def condition(self) -> LiteralString:
+        """Whether the token with the hash %(token)s has been logged out, for those who ask PostgreSQL anyway."""
+        return _CONDITION
 
     async def revoke(self, token_hash: str, user: str, expires_at: datetime, jti: str | None) -> str:
         """End a sign-in; returns the position of the write. Doing it again changes nothing.
@@ -107,21 +113,21 @@ class TokenRevocations:
         return await self._breakers.call("redis-live", ask, TIMEOUT_SECONDS)
 
     async def _ask_postgres(self, token_hash: str) -> bool:
-        rows = await self._rows(_ONE_SQL, token_hash)
+        rows = await self._rows(_ONE_SQL, {"token": token_hash})
         return bool(rows[0][0])
 
     async def _load(self, token_hash: str) -> bool:
         """Bring Redis up to date, unless there is too much of it, and answer from what was read."""
-        revoked: dict[str, int] = dict(await self._rows(_ALL_SQL, MOST_LOADED + 1))
+        revoked: dict[str, int] = dict(await self._rows(_ALL_SQL, {"most": MOST_LOADED + 1}))
         if len(revoked) > MOST_LOADED:
             return await self._ask_postgres(token_hash)
         await self._tell_redis(revoked, complete=True)
         return token_hash in revoked
 
-    async def _rows(self, query: LiteralString, parameter: str | int) -> list[Any]:
+    async def _rows(self, query: LiteralString, params: dict[str, str | int]) -> list[Any]:
         try:
             async with self._pool.connection() as conn:
-                return await (await conn.execute(query, (parameter,))).fetchall()
+                return await (await conn.execute(query, params)).fetchall()
         except TRANSIENT as error:
             raise Retryable(f"PostgreSQL is away: {error}") from error
 

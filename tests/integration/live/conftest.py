@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import psycopg
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from pydantic import SecretStr
 
 from consumers.live.api import router
 from consumers.live.revocations import TokenRevocations
-from runtime.auth import issue
+from runtime.access import Scope
+from runtime.auth import issue, scope
 from runtime.http import install_error_handlers
 from runtime.limits import RateLimits
 from runtime.postgres import Pool, open_pool
@@ -70,6 +71,10 @@ def make_app(database: str, pool: Pool, client: Client | None, **limits: int) ->
 
     @app.post("/posts", status_code=201)
     async def create_post() -> dict[str, bool]:
+        return {"ok": True}
+
+    @app.get("/scoped")
+    async def scoped(_: Annotated[Scope, Depends(scope)]) -> dict[str, bool]:
         return {"ok": True}
 
     return app

@@ -47,6 +47,23 @@ async def test_a_token_is_refused_after_logout_and_others_are_not(
     assert await status(api, {"Authorization": good + "="}) == 401
 
 
+async def test_reads_refuse_a_token_as_soon_as_its_row_is_there(
+    api: httpx.AsyncClient, people: psycopg.Connection[Any]
+) -> None:
+    headers, other = signed_in("ada", ttl=900), signed_in("ada", ttl=901)
+
+    async def seen() -> list[int]:
+        return [(await api.get("/scoped", headers=one)).status_code for one in (headers, other)]
+
+    assert await seen() == [200, 200]
+    name = token_hash(headers["Authorization"].split()[1])
+    # by a process that has not reached Redis, which still says that it knows of every logout
+    people.execute("INSERT INTO live.revoked_tokens VALUES (%s, 'ada', now() + interval '1 h')", (name,))
+    assert await seen() == [401, 200]
+    people.execute("UPDATE live.revoked_tokens SET expires_at = now() - interval '1 s'")
+    assert await seen() == [200, 200]
+
+
 async def test_redis_emptied_or_late_changes_nothing(
     pool: Pool, redis_url: str, people: psycopg.Connection[Any]
 ) -> None:

@@ -114,7 +114,7 @@ async def search_everything(
         (lambda: view.search(kinds, q, scope, clubs, limit + _SPARE)) if view else None,
         lambda conn: fallback.search(conn, kinds, q, scope, limit),
     )
-    cards = await _cards(reader, found)
+    cards = await _cards(reader, found, limit)
     return {"data": {kind: highlighted(q, kind, of_kind[:limit]) for kind, of_kind in cards.items()}}
 
 
@@ -139,7 +139,7 @@ async def suggest(
         (lambda: view.suggest(q, scope, clubs, limit)) if view else None,
         lambda conn: fallback.suggest(conn, q, scope, limit),
     )
-    return {"data": suggestions(q, await _cards(reader, found), limit)}
+    return {"data": suggestions(q, await _cards(reader, found, limit), limit)}
 
 
 async def _recent_page(reader: Reader, query: PostQuery, limit: int, cursor: str | None) -> dict[str, Any]:
@@ -170,7 +170,7 @@ async def _ranked_page(
     )
     start = keys.index(place.last) + 1 if place.last in keys else place.offset - first
     async with _postgres(reader) as conn:
-        cards = await hydrate_posts(conn, scope, keys[start:])
+        cards = await hydrate.enough(conn, "posts", scope, keys[start:], limit + 1)
     page = cards[:limit]
     more = len(cards) > limit or len(keys) == count
     if not page or not more:
@@ -194,10 +194,10 @@ async def _facets(request: Request, reader: Reader, query: PostQuery, until: int
         return await facets(conn, scope, keys)
 
 
-async def _cards(reader: Reader, found: dict[Kind, list[str]]) -> dict[Kind, list[hydrate.Card]]:
+async def _cards(reader: Reader, found: dict[Kind, list[str]], limit: int) -> dict[Kind, list[hydrate.Card]]:
     scope = reader.scope
     async with _postgres(reader) as conn:
-        return {kind: await hydrate.cards(conn, kind, scope, keys) for kind, keys in found.items()}
+        return {kind: await hydrate.enough(conn, kind, scope, keys, limit) for kind, keys in found.items()}
 
 
 async def _memberships(reader: Reader) -> list[str]:

@@ -38,10 +38,18 @@ async def cards(conn: Connection, kind: Kind, scope: Scope, keys: Sequence[str])
         return await hydrate_posts(conn, scope, keys)
     if not keys:
         return []
-    found = await fetch_dicts(conn, _SQL[kind], {**scope.params(), "ids": list(keys)})
+    found = await fetch_dicts(conn, _SQL[kind], {**scope.params(), "ids": list(keys)}, prepare=True)
     for card in found:
         if "createdAt" in card:
             card["createdAt"] = timestamp(card["createdAt"])
+    return found
+
+
+async def enough(conn: Connection, kind: Kind, scope: Scope, keys: Sequence[str], wanted: int) -> list[Card]:
+    """At least so many cards, if there are, in the order of `keys`; the keys to spare only when some are not shown."""
+    found = await cards(conn, kind, scope, keys[:wanted])
+    if len(found) < wanted < len(keys):
+        found += await cards(conn, kind, scope, keys[wanted:])
     return found
 
 

@@ -43,6 +43,19 @@ async def test_new_and_deleted_posts_do_not_move_the_next_page(
     assert sorted(shown + rest) == sorted(posts)
 
 
+async def test_a_page_is_full_although_the_index_still_has_what_is_gone(
+    http: Api, network: Network, index: Index
+) -> None:
+    for number in range(6):
+        network.post("teacher", f"fern number{number}")
+    await index.fill()
+    found = (await http.get("guest", "/posts", search="fern")).json()["data"]
+    for key in ids(found)[:3]:
+        network.delete("posts", key)
+    assert await http.posts("guest", "fern", limit=2) == ids(found)[3:5]
+    assert (await http.search("guest", "fern", limit=2))["posts"] == ids(found)[3:5]
+
+
 async def test_recent_posts_by_time(http: Api, network: Network, index: Index) -> None:
     posts = [
         network.post("teacher", "x", createdAt=f"2026-01-01 00:00:{number // 3:02}") for number in range(20)

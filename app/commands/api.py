@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from app import wiring
-from runtime import logs
+from runtime import garbage, logs
 
 
 def register(app: typer.Typer) -> None:
@@ -25,8 +25,10 @@ def register(app: typer.Typer) -> None:
 
         settings = wiring.load_settings()
         logs.configure(settings.log_level, process="api")
+        application = create_app(settings)
+        garbage.settle()
         uvicorn.run(
-            create_app(settings),
+            application,
             host=host,
             port=port,
             loop="uvloop",

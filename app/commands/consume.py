@@ -12,7 +12,7 @@ import structlog
 import typer
 
 from app import wiring
-from runtime import logs
+from runtime import garbage, logs
 from runtime.errors import ConfigurationError
 from runtime.settings import Settings
 
@@ -50,6 +50,7 @@ async def _serve(settings: Settings, names: list[str]) -> bool:
     from consumers.engine.runner import Runner
     from runtime.postgres import open_pool
 
+    garbage.settle()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

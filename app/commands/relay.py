@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import sys
 import threading
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.environment import load_settings
-from runtime import logs
+from runtime import garbage, logs
 from runtime.errors import ConfigurationError
 from runtime.settings import Profile, Settings
 
@@ -68,8 +67,7 @@ def serve(settings: RelaySettings) -> None:
 
 def _tune() -> None:
     """Thousands of buffers wait in one batch, none in a cycle; and the thread that sends must not wait for its turn."""
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    garbage.settle()
     sys.setswitchinterval(0.0005)
 
 

@@ -23,8 +23,12 @@ def filter_by(kind: Kind, scope: Scope, clubs: Sequence[str] = ()) -> str:
 
 
 def narrowed(audiences: Iterable[str], blocked: Sequence[str] = ()) -> str:
-    """The filter for documents that one of these may find and none of the blocked owns."""
-    audience = f"audience:={_list(audiences)}"
+    """The filter for documents that one of these may find and none of the blocked owns.
+
+    `:` finds documents that have the word, `:=` looks at every one of them whether it is the whole value, which takes
+    longer than all the rest of a search. A token is one word, so both are the same.
+    """
+    audience = f"audience:{_list(audiences)}"
     return f"{audience} && owner:!={_list(map(token, blocked))}" if blocked else audience
 
 

@@ -159,8 +159,9 @@ class Applier:
         failures = 0
         while todo:
             part = todo.popleft()
-            if len(part) > self._limit:
-                todo.extendleft((part[self._limit :], part[: self._limit]))
+            most = self._limit * (self._options.fill_batches if refill else 1)
+            if len(part) > most:
+                todo.extendleft((part[most:], part[:most]))
                 continue
             part = await self._letters.hold_back(part)
             is_last = not todo

@@ -126,7 +126,7 @@ class CatchUp:
             await asyncio.gather(reading, return_exceptions=True)
 
     async def _truth_page(self, source: str, cursor: str | None) -> tuple[list[Event], str | None]:
-        size = self._options.batch_events
+        size = self._options.fill_events
         return await self._patience.insist(partial(self._log.truth_page, source, cursor, size))
 
     async def _scan(self, checkpoint: Checkpoint, scan: Scan) -> Checkpoint:

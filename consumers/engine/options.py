@@ -13,6 +13,7 @@ class Options:
 
     Attributes:
         batch_events: most events in one `apply`.
+        fill_batches: how many times as many a fill from the truth takes at once.
         batch_bytes: rough size of their payloads at which a batch is closed.
         read_count: most entries per stream and read.
         block: how long a read waits for new entries; an idle consumer sends one command per `block`.
@@ -30,6 +31,7 @@ class Options:
     """
 
     batch_events: int = 500
+    fill_batches: int = 1
     batch_bytes: int = 1_000_000
     read_count: int = 500
     block: float = 2.0
@@ -47,12 +49,16 @@ class Options:
     backoff_most: float = 10.0
 
     def suiting(self, view: object) -> Options:
-        """The same for a view that asks for batches of another size (`batch_events`) or for a pause (`gather`)."""
-        size = getattr(view, "batch_events", None)
+        """The same for a view that asks for batches of another size, in a fill too, or for a pause (`gather`)."""
         gather = max(self.gather, getattr(view, "gather", 0.0))
-        if size is None:
-            return replace(self, gather=gather)
-        return replace(self, batch_events=size, read_count=size, gather=gather)
+        suited = replace(self, gather=gather, fill_batches=getattr(view, "fill_batches", self.fill_batches))
+        size = getattr(view, "batch_events", None)
+        return suited if size is None else replace(suited, batch_events=size, read_count=size)
+
+    @property
+    def fill_events(self) -> int:
+        """Most events in one `apply` of a fill."""
+        return self.batch_events * self.fill_batches
 
     @classmethod
     def of(cls, profile: Profile) -> Options:

@@ -138,7 +138,10 @@ def search(
         bool, typer.Option("--quality", help="How well it finds, by labelled questions, instead of how fast.")
     ] = False,
     posts: Annotated[
-        int | None, typer.Option(min=100, help="Size of the network; 100,000, or 1,000 for --quality.")
+        str | None,
+        typer.Option(
+            help="Size of the network, 100,000, or 1,000 for --quality; several one after the other, by commas."
+        ),
     ] = None,
     short: Annotated[bool, typer.Option("--short", help="Posts of two sentences, quickly written.")] = False,
     seconds: Annotated[float, typer.Option(min=1, help="For how long it is asked.")] = 30.0,
@@ -147,29 +150,26 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Indexing against the import API alone, and questions through the API; or recall of every way to index."""
-    import asyncio
+    import uvloop
 
     from app.bench.quality.measure import measure as how_well
     from app.bench.report import publish
-    from app.bench.search.measure import measure as how_fast
+    from app.bench.search.measure import Load, compared, measure
     from app.bench.servers import search_servers
 
     say = Console(stderr=True).print
-    with search_servers() as on:
-        if quality:
-            result = asyncio.run(how_well(on, posts=posts or 1_000, say=say))
-        else:
-            result = asyncio.run(
-                how_fast(
-                    on,
-                    posts=posts or 100_000,
-                    short=short,
-                    seconds=seconds,
-                    rate=rate,
-                    writes=writes,
-                    say=say,
-                )
-            )
+    sizes = [int(size) for size in (posts or ("1000" if quality else "100000")).split(",")]
+    runs = []
+    for size in sizes:
+        with search_servers() as on:
+            if quality:
+                runs.append(uvloop.run(how_well(on, posts=size, say=say)))
+            else:
+                load = Load(posts=size, short=short, seconds=seconds, rate=rate, writes=writes)
+                runs.append(uvloop.run(measure(on, load, say)))
+    result = runs[0] if len(runs) == 1 else {str(size): run for size, run in zip(sizes, runs, strict=True)}
+    if len(runs) > 1 and not quality:
+        result["compared"] = compared(runs)
     publish("search-quality" if quality else "search", result, as_json=as_json)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
@@ -14,17 +15,22 @@ from app.bench.search.stage import Stage, fill
 from app.bench.servers import SearchServers
 from runtime.postgres import connect
 
+#: More documents are not imported a second and a third time: they would have to fit into memory as often.
+_MOST_RAW: Final = 200_000
 
-async def measure(
-    on: SearchServers,
-    *,
-    posts: int,
-    short: bool,
-    seconds: float,
-    rate: float,
-    writes: float,
-    say: Callable[[str], None],
-) -> dict[str, Any]:
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is measured: a size, and how it is asked."""
+
+    posts: int
+    short: bool
+    seconds: float
+    rate: float
+    writes: float
+
+
+async def measure(on: SearchServers, load: Load, say: Callable[[str], None]) -> dict[str, Any]:
     """Figures of one size."""
     stage = Stage(on)
     headers = {"X-TYPESENSE-API-KEY": on.typesense.api_key}
@@ -33,26 +39,31 @@ async def measure(
         httpx.AsyncClient(base_url=on.typesense.url(), headers=headers, timeout=300) as http,
     ):
         started = perf_counter()
-        say(f"writing {posts:,} {'short ' if short else ''}posts …")
-        await fill(conn, posts, short=short)
+        say(f"writing {load.posts:,} {'short ' if load.short else ''}posts …")
+        await fill(conn, load.posts, short=load.short)
         say(f"written in {perf_counter() - started:.0f} s; indexing …")
         with stage.process("relay"):
             ours = await indexing.ours(stage, conn, http)
-            raw = await indexing.raw(http, say)
-            say(f"{rate:g} questions a second while {writes:g} posts a second are written …")
+            raw = await indexing.raw(http, say) if load.posts <= _MOST_RAW else None
+            say(f"{load.rate:g} questions a second while {load.writes:g} posts a second are written …")
             with stage.process("consume", "search"), stage.api(typesense=True) as url:
-                asked = await ask(stage, conn, url, rate=rate, seconds=seconds, writes=writes)
+                asked = await ask(stage, conn, url, rate=load.rate, seconds=load.seconds, writes=load.writes)
         say("the same questions to PostgreSQL alone …")
         with stage.api(typesense=False) as url:
-            alone = await ask(stage, conn, url, rate=5, seconds=seconds, writes=0)
+            alone = await ask(stage, conn, url, rate=5, seconds=load.seconds, writes=0)
+    against = {"import_api_docs_per_s": round(raw), "ratio_to_import": round(ours / raw, 3)} if raw else {}
     return {
-        "posts": posts,
-        "short": short,
-        "indexing": {
-            "docs_per_s": round(ours),
-            "import_api_docs_per_s": round(raw),
-            "ratio_to_import": round(ours / raw, 3),
-        },
-        "query": {"rate": rate, "writes": writes, **asked},
+        "posts": load.posts,
+        "short": load.short,
+        "indexing": {"docs_per_s": round(ours), **against},
+        "query": {"rate": load.rate, "writes": load.writes, **asked},
         "fallback": {"rate": 5, **alone},
+    }
+
+
+def compared(runs: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """The last size against the first."""
+    first, last = runs[0]["query"], runs[-1]["query"]
+    return {
+        f"{name}_ratio": round(last[name] / first[name], 2) for name in ("p50_ms", "p99_ms") if first[name]
     }

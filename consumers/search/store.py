@@ -11,11 +11,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from io import BytesIO
 from typing import Any, Final
 
-import httpx
+import aiohttp
 import orjson
 
+from consumers.search.connection import AWAY, session, unreachable
 from consumers.search.lines import line_of
 from consumers.search.schema import Document
 from runtime.errors import Permanent, Retryable
@@ -59,8 +61,8 @@ class Refused:
 class Typesense:
     """One server or cluster, over HTTP."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self._client = client
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
 
     async def collections(self) -> dict[str, int]:
         """Collection → when it was made, in seconds since 1970."""
@@ -69,7 +71,7 @@ class Typesense:
 
     async def create(self, definition: Mapping[str, Any]) -> None:
         """Make a collection; one that another process has just made is as good."""
-        await self._json("POST", "/collections", content=orjson.dumps(definition), accept=(409,))
+        await self._json("POST", "/collections", data=orjson.dumps(definition), accept=(409,))
 
     async def drop(self, collection: str) -> None:
         """Remove a collection with its documents, if it is there."""
@@ -82,7 +84,7 @@ class Typesense:
 
     async def point(self, alias: str, collection: str) -> None:
         """Let an alias name a collection, atomically."""
-        await self._json("PUT", f"/aliases/{alias}", content=orjson.dumps({"collection_name": collection}))
+        await self._json("PUT", f"/aliases/{alias}", data=orjson.dumps({"collection_name": collection}))
 
     async def unpoint(self, alias: str) -> None:
         """Remove an alias, if it is there."""
@@ -106,14 +108,14 @@ class Typesense:
         """The same with documents that are lines already (`lines.py`), at most so many bytes in a request."""
         refused: list[Refused] = []
         for chunk in _in_chunks(lines, most):
-            answer = await self._request(
+            _, answer = await self._request(
                 "POST",
                 f"/collections/{collection}/documents/import",
                 params={"action": "upsert", "dirty_values": "reject"},
-                content=b"\n".join(chunk),
+                data=BytesIO(b"\n".join(chunk)),
                 headers={"Content-Type": "text/plain"},
             )
-            found = [line for line in answer.content.split(b"\n") if line]
+            found = [line for line in answer.split(b"\n") if line]
             if len(found) != len(chunk):
                 raise Retryable(f"Typesense answered {len(found)} lines for {len(chunk)} documents")
             for line, said in zip(chunk, found, strict=True):
@@ -132,10 +134,12 @@ class Typesense:
 
     async def everything(self, collection: str) -> list[Document] | None:
         """All documents of a small collection; None when it is not there."""
-        answer = await self._request("GET", f"/collections/{collection}/documents/export", accept=(404,))
-        if answer.status_code == HTTPStatus.NOT_FOUND:
+        status, answer = await self._request(
+            "GET", f"/collections/{collection}/documents/export", accept=(404,)
+        )
+        if status == HTTPStatus.NOT_FOUND:
             return None
-        return [orjson.loads(line) for line in answer.content.split(b"\n") if line]
+        return [orjson.loads(line) for line in answer.split(b"\n") if line]
 
     async def export(
         self, collection: str, *, fields: str | None = None, filter_by: str | None = None
@@ -146,22 +150,21 @@ class Typesense:
             NotThere: there is no such collection.
         """
         params = {"include_fields": fields, "filter_by": filter_by}
-        request = self._client.stream(
-            "GET",
+        request = self._session.get(
             f"/collections/{collection}/documents/export",
             params={name: value for name, value in params.items() if value},
         )
         try:
             async with request as response:
-                if not response.is_success:
-                    raise error_of(response.status_code, (await response.aread()).decode())
+                if not response.ok:
+                    raise error_of(response.status, (await response.read()).decode(errors="replace"))
                 rest = b""
-                async for data in response.aiter_bytes():
+                async for data in response.content.iter_any():
                     *lines, rest = (rest + data).split(b"\n")
                     yield [orjson.loads(line) for line in lines if line]
                 yield [orjson.loads(rest)] if rest else []
-        except httpx.TransportError as error:
-            raise Retryable(f"Typesense cannot be reached: {type(error).__name__} {error}") from error
+        except AWAY as error:
+            raise unreachable(error) from error
 
     async def allow_search(self, key: str, collections: str) -> None:
         """Let a key search these collections and do nothing else; one that is known already is as good."""
@@ -171,37 +174,29 @@ class Typesense:
             "collections": [collections],
             "value": key,
         }
-        await self._json("POST", "/keys", content=orjson.dumps(allowed), accept=(409,))
+        await self._json("POST", "/keys", data=orjson.dumps(allowed), accept=(409,))
 
     async def _json(self, method: str, path: str, **options: Any) -> Any:
-        return orjson.loads((await self._request(method, path, **options)).content)
+        return orjson.loads((await self._request(method, path, **options))[1])
 
     async def _request(
         self, method: str, path: str, *, accept: tuple[int, ...] = (), **options: Any
-    ) -> httpx.Response:
+    ) -> tuple[int, bytes]:
         try:
-            response = await self._client.request(method, path, **options)
-        except httpx.TransportError as error:
-            raise Retryable(f"Typesense cannot be reached: {type(error).__name__} {error}") from error
-        if not response.is_success and response.status_code not in accept:
-            raise error_of(response.status_code, response.text)
-        return response
+            async with self._session.request(method, path, **options) as response:
+                answer = await response.read()
+        except AWAY as error:
+            raise unreachable(error) from error
+        if not response.ok and response.status not in accept:
+            raise error_of(response.status, answer.decode(errors="replace"))
+        return response.status, answer
 
 
 @asynccontextmanager
 async def open_typesense(settings: Settings, *, timeout: float) -> AsyncIterator[Typesense]:
-    """The server of the settings; requests give up after `timeout` seconds."""
-    assert settings.typesense_api_key is not None
-    async with httpx.AsyncClient(
-        base_url=f"{settings.typesense_protocol}://{settings.typesense_host}:{settings.typesense_port}",
-        headers={
-            "X-TYPESENSE-API-KEY": settings.typesense_api_key.get_secret_value(),
-            "Content-Type": "application/json",
-            "Accept-Encoding": "identity",  # keys of a page: zipping takes longer than sending
-        },
-        timeout=httpx.Timeout(timeout, connect=min(timeout, 2.0)),
-    ) as client:
-        yield Typesense(client)
+    """The server of the settings; requests give up when nothing comes for `timeout` seconds."""
+    async with session(settings, aiohttp.ClientTimeout(None, sock_read=timeout, sock_connect=2.0)) as opened:
+        yield Typesense(opened)
 
 
 def _in_chunks(lines: Sequence[bytes], most: int) -> Iterable[Sequence[bytes]]:

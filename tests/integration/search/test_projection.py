@@ -194,7 +194,7 @@ class PausedStore(Typesense):
     """A store whose owner is paused with a request in hand: the write arrives when somebody else owns the view."""
 
     def __init__(self, real: Typesense) -> None:
-        super().__init__(real._client)
+        super().__init__(real._session)
         self.late: list[tuple[str, list[dict[str, Any]]]] = []
 
     async def upsert(self, name: str, documents: Any) -> list[Refused]:

@@ -37,7 +37,9 @@ def register(app: typer.Typer) -> None:
         """
         settings = wiring.load_settings()
         logs.configure(settings.log_level, process=f"consume {' '.join(names)}")
-        if not asyncio.run(_serve(settings, list(dict.fromkeys(names)))):
+        import uvloop
+
+        if not uvloop.run(_serve(settings, list(dict.fromkeys(names)))):
             raise typer.Exit(1)
 
 

@@ -73,29 +73,36 @@ CLUB_VISIBLE: Final = """(
 #: Course `k`.
 COURSE_VISIBLE: Final = """(k."isPublished" OR k."instructorId" = %(viewer)s)"""
 
-#: Blocks and classmates of `viewer`.
+#: Blocks and classmates of `viewer`. Sets are handed on as arrays: joins would read whole tables for one class.
 SCOPE_SQL: Final = """
-WITH my_classes AS (
-    SELECT s."classId" AS id FROM users v JOIN students s ON s.id = v."studentId"
-     WHERE v.id = %(viewer)s AND s."classId" IS NOT NULL
-    UNION SELECT sc."classId" FROM users v JOIN student_classes sc ON sc."studentId" = v."studentId"
-     WHERE v.id = %(viewer)s
-    UNION SELECT t."homeroomClassId" FROM users v JOIN teachers t ON t.id = v."teacherId"
-     WHERE v.id = %(viewer)s AND t."homeroomClassId" IS NOT NULL
-    UNION SELECT tc."classId" FROM users v JOIN teacher_classes tc ON tc."teacherId" = v."teacherId"
-     WHERE v.id = %(viewer)s
+WITH me AS (
+    SELECT "studentId" AS student, "teacherId" AS teacher FROM users WHERE id = %(viewer)s
+), my_classes AS (
+    SELECT ARRAY(
+        SELECT s."classId" FROM students s WHERE s.id = (SELECT student FROM me)
+        UNION SELECT sc."classId" FROM student_classes sc WHERE sc."studentId" = (SELECT student FROM me)
+        UNION SELECT t."homeroomClassId" FROM teachers t WHERE t.id = (SELECT teacher FROM me)
+        UNION SELECT tc."classId" FROM teacher_classes tc WHERE tc."teacherId" = (SELECT teacher FROM me)
+    ) AS ids
 ), class_students AS (
-    SELECT s.id FROM students s WHERE s."classId" IN (SELECT id FROM my_classes)
-    UNION SELECT sc."studentId" FROM student_classes sc WHERE sc."classId" IN (SELECT id FROM my_classes)
+    SELECT ARRAY(
+        SELECT s.id FROM students s WHERE s."classId" = ANY ((SELECT ids FROM my_classes)::text[])
+        UNION SELECT sc."studentId" FROM student_classes sc
+               WHERE sc."classId" = ANY ((SELECT ids FROM my_classes)::text[])
+    ) AS ids
 ), class_teachers AS (
-    SELECT t.id FROM teachers t WHERE t."homeroomClassId" IN (SELECT id FROM my_classes)
-    UNION SELECT tc."teacherId" FROM teacher_classes tc WHERE tc."classId" IN (SELECT id FROM my_classes)
+    SELECT ARRAY(
+        SELECT t.id FROM teachers t WHERE t."homeroomClassId" = ANY ((SELECT ids FROM my_classes)::text[])
+        UNION SELECT tc."teacherId" FROM teacher_classes tc
+               WHERE tc."classId" = ANY ((SELECT ids FROM my_classes)::text[])
+    ) AS ids
 )
 SELECT
     ARRAY(SELECT "blockedId" FROM user_blocks WHERE "blockerId" = %(viewer)s
           UNION SELECT "blockerId" FROM user_blocks WHERE "blockedId" = %(viewer)s) AS blocked,
-    ARRAY(SELECT u.id FROM class_students c JOIN users u ON u."studentId" = c.id
-          UNION SELECT u.id FROM class_teachers c JOIN users u ON u."teacherId" = c.id) AS classmates
+    ARRAY(SELECT u.id FROM users u WHERE u."studentId" = ANY ((SELECT ids FROM class_students)::text[])
+          UNION SELECT u.id FROM users u
+                 WHERE u."teacherId" = ANY ((SELECT ids FROM class_teachers)::text[])) AS classmates
 """
 
 

@@ -32,7 +32,7 @@ faults: $(READY) ## One fault of a store or a relay after the other: what holds,
 	@.venv/bin/python -m tests.torture.fault_table
 
 .PHONY: mutants
-mutants: $(READY) ## Break each promise of the relay by a small patch: the tests must notice
+mutants: $(READY) ## Break each promise by a small patch: the tests must notice; ARGS="--machine"
 	@.venv/bin/python -m tests.mutants $(ARGS)
 
 .PHONY: test-timescale

@@ -9,44 +9,31 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from time import monotonic
 from typing import Any, Final, LiteralString
 
 import psycopg
 import redis
 
-from app import verification
-from app.verification import Result
-from consumers.engine import dead_letters
 from consumers.engine.repair.requests import Request, ask
 from consumers.search import schema as index
-from outbox import counters
 from runtime.postgres import Pool, open_pool
 from runtime.redis import open_client
 from runtime.settings import Settings
 from tests.support.servers import TypesenseSettings, empty_typesense
 from tests.support.streams import StepRelay
-from tests.support.wait import until
 from tests.torture.views.beside import Beside
 from tests.torture.views.plan import Plan
+from tests.torture.views.quiet import PATIENCE, Diverged, Quiet, count
 from tests.torture.views.unruly import Kept
 from tests.torture.views.world import World
 
 VIEWS: Final = ("search", "embeddings", "feeds", "analytics")
 #: Vectors would take a worker and a model.
 _REBUILT: Final = ("search", "feeds", "analytics")
-#: Much more than anything takes: for busy machines. Seconds.
-_PATIENCE: Final = 120.0
 _REPLAYED: Final = """
 SELECT topic, type, key, data FROM outbox.events WHERE topic = ANY (%s) ORDER BY random() LIMIT 30
 """
 _HALF: Final = "SELECT id FROM posts WHERE random() < 0.5 UNION ALL SELECT id FROM users WHERE random() < 0.5"
-#: What is left open, or was set aside for another reason than poison; letters of a former view go with it.
-_LETTERS: Final = """
-SELECT consumer, topic, key, state, reason FROM engine.dead_letters
- WHERE consumer !~ '@' AND (state IN ('dead', 'waiting') OR reason !~ 'poison|waits behind')
-"""
-_RETRIES: Final = "SELECT count(*) FROM engine.dead_letters WHERE state = 'retry'"
 _RETIRE: Final = """
 WITH gone AS (DELETE FROM outbox.events RETURNING id, xid),
      last AS (SELECT max(id) AS id, max(xid) AS xid FROM gone)
@@ -54,14 +41,6 @@ INSERT INTO outbox.retired_days AS r (day, max_id, max_xid)
 SELECT (now() AT TIME ZONE 'UTC')::date, last.id, last.xid FROM last WHERE last.id IS NOT NULL
     ON CONFLICT (day) DO UPDATE SET max_id = excluded.max_id, max_xid = greatest(r.max_xid, excluded.max_xid)
 """
-_FILLS: Final = """
-SELECT count(*) FROM engine.checkpoints
- WHERE consumer = ANY (%s) AND (checkpoint::jsonb ->> 'fill')::bigint >= coalesce((SELECT max(id) FROM outbox.fills), 0)
-"""
-
-
-class Diverged(AssertionError):
-    """A view is not what the truth says."""
 
 
 class Machine:
@@ -105,7 +84,7 @@ class Machine:
         self._relaying = asyncio.Event()
         self._relaying.set()
         await stack.enter_async_context(self._publishing())
-        await self._count()
+        await count(self._pool)
         self._world = World(self._conn, self._dice)
         self._fields = index._FIELDS["posts"]
         stack.callback(lambda: index._FIELDS.__setitem__("posts", self._fields))
@@ -115,6 +94,7 @@ class Machine:
             kept.start()
         self._beside = Beside(settings, self._pool)
         stack.push_async_callback(self._beside.kill)
+        self._stillness = Quiet(settings, self._pool, self._conn, self._kept, self._beside)
 
     @asynccontextmanager
     async def _publishing(self) -> AsyncIterator[None]:
@@ -245,7 +225,7 @@ class Machine:
             victim.name, ["post", "user"]
         )
         rows = self._conn.execute(_REPLAYED, (topics,)).fetchall()
-        await ask(self._pool, victim.name, [Request(*row) for row in rows], patience=_PATIENCE)
+        await ask(self._pool, victim.name, [Request(*row) for row in rows], patience=PATIENCE)
 
     async def _replay_the_log(self) -> None:
         """All of it, quickly or for as long as until the next quiet point."""
@@ -253,7 +233,7 @@ class Machine:
 
     async def _retire_the_log(self) -> None:
         """As retention does: what has been published and counted leaves the log, and it is noted how far that went."""
-        await self._count()
+        await count(self._pool)
         self._relay.publish()
         self._conn.execute(_RETIRE)
 
@@ -299,58 +279,11 @@ class Machine:
         await self._write()
 
     async def _quiet(self) -> None:
-        """Nothing happens any more; every view has to become what the truth says."""
-        for kept in self._kept.values():
-            kept.line.cuts = 0
-            kept.check()
-        await self._beside.end()
-        await until(self._has_filled, _PATIENCE, what="every view has heard of every fill")
-        await self._count()
-        await self._cure()
-        if self._damaged:
-            await self._verify(repair=True)
-            self._damaged = False
-        results = await self._verify(repair=False)
-        wrong: list[object] = [result.summary() for result in results if result.verdict != "equal"]
-        wrong += self._conn.execute(_LETTERS).fetchall()  # no outage makes one
+        wrong = await self._stillness.reached(repair=self._damaged)
+        self._damaged = False
         if wrong:
             raise Diverged(f"{wrong}\nplan: {self._plan}\nsteps: {' '.join(self._done)}")
         self._done.append("|")
-
-    async def _cure(self) -> None:
-        """The reason for the dead letters is mended, and an operator has them tried again."""
-        cured = {name for name, kept in self._kept.items() if kept.line.poison}
-        for kept in self._kept.values():
-            kept.line.poison.clear()
-        if not cured:
-            return
-        # What was said while there was poison has to be there before letters are counted: verify waits for that.
-        await self._verify(repair=False)
-        async with self._pool.connection() as conn:
-            for name in cured:
-                await dead_letters.ask_retry(conn, None, name)
-        await until(self._has_retried, _PATIENCE, what="every dead letter is tried again")
-
-    def _has_retried(self) -> bool:
-        return self._conn.execute(_RETRIES).fetchone() == (0,)
-
-    def _has_filled(self) -> bool:
-        return self._conn.execute(_FILLS, (list(VIEWS),)).fetchone() == (len(VIEWS),)
-
-    async def _count(self) -> None:
-        """What the scheduler does every few seconds: tell how many likes and views posts have."""
-        topics: tuple[counters.Topic, ...] = ("engagement", "view")
-        for topic in topics:
-            async with self._pool.connection() as conn:
-                await counters.count(conn, topic)
-
-    async def _verify(self, *, repair: bool) -> list[Result]:
-        """What can be said of every view, as soon as it can be said: on a busy machine a view may lag."""
-        deadline = monotonic() + _PATIENCE
-        while True:
-            results = await verification.verify(self._settings, self._pool, VIEWS, repair=repair)
-            if monotonic() > deadline or all(result.verdict != "unsettled" for result in results):
-                return results
 
 
 async def play(plan: Plan, settings: Settings, typesense: TypesenseSettings) -> list[str]:

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
@@ -43,8 +43,9 @@ def mapper(rows: int) -> Iterator[Mapper]:
     count = min(os.cpu_count() or 1, _MOST_PROCESSES)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context, initializer=_end_with_parent) as pool:
+        started = [pool.submit(os.getpid) for _ in range(count)]
         try:
-            yield partial(_there, pool)
+            yield partial(_there, pool, started)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -65,5 +66,15 @@ async def _here(kind: Kind, rows: Rows, generation: int) -> list[bytes]:
     return lines(kind, rows, generation)
 
 
-async def _there(pool: ProcessPoolExecutor, kind: Kind, rows: Rows, generation: int) -> list[bytes]:
+async def _there(
+    pool: ProcessPoolExecutor, started: Sequence[Future[int]], kind: Kind, rows: Rows, generation: int
+) -> list[bytes]:
+    """Typesense does not wait for the first of them to start: until then rows are mapped here."""
+    if not _has_begun(started):
+        return lines(kind, rows, generation)
     return await asyncio.get_running_loop().run_in_executor(pool, lines, kind, rows, generation)
+
+
+def _has_begun(started: Sequence[Future[int]]) -> bool:
+    """Whether one of the processes has done something."""
+    return any(one.done() for one in started)

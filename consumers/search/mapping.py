@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 
 from consumers.search.schema import EVERYBODY, Document, Kind, token
@@ -173,12 +174,16 @@ def _school(row: Row) -> str:
 
 
 def _names(row: Row) -> str:
-    """A person's name in both scripts, each with the family name first and last."""
-    khmer, latin = (row["firstName"], row["lastName"]), (row["englishFirstName"], row["englishLastName"])
-    orders = [
-        f"{a or ''} {b or ''}" for first, last in (khmer, latin) for a, b in ((last, first), (first, last))
-    ]
-    return " · ".join(orders)
+    """A person's name in both scripts."""
+    return _orders(row["firstName"], row["lastName"], row["englishFirstName"], row["englishLastName"])
+
+
+@lru_cache(maxsize=16_384)
+def _orders(*names: str | None) -> str:
+    """First and last names of both scripts, each with the family name first and last."""
+    first, last, english_first, english_last = (name or "" for name in names)
+    khmer, latin = f"{last} {first} · {first} {last}", f"{english_last} {english_first}"
+    return f"{khmer} · {latin} · {english_first} {english_last}"
 
 
 def _tags(tags: Iterable[str]) -> list[str]:
@@ -193,8 +198,13 @@ def _short_words(text: str) -> str:
 
 def _tag_words(tags: Iterable[str]) -> str:
     """Tags as written, folded to one word, and with the other spellings of their group."""
-    forms = dict.fromkeys(form for tag in tags for form in (tag, canonical(tag), *spellings(tag)))
+    forms = dict.fromkeys(chain.from_iterable(map(_forms, tags)))
     return " ".join(filter(None, map(_short_words, forms)))
+
+
+@lru_cache(maxsize=16_384)
+def _forms(tag: str) -> tuple[str, ...]:
+    return (tag, canonical(tag), *spellings(tag))
 
 
 def _translated(text: str, translations: Any) -> str:

@@ -6,6 +6,7 @@ go into the index with it. The groups are the school subjects and examinations o
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from consumers.search.text import fold
@@ -39,6 +40,7 @@ _GROUPS: Final = (
 _GROUP_OF: Final = {fold(word): group for group in _GROUPS for word in group}
 
 
+@lru_cache(maxsize=16_384)
 def canonical(tag: str) -> str:
     """The folded form of a tag, or of the first of its group: `Math`, `maths` and `គណិតវិទ្យា` are `mathematics`."""
     folded = fold(tag)

@@ -41,6 +41,11 @@ async def know_every_text(pool: Pool) -> None:
             for digest, vector in zip(hashes, _vectors(len(hashes)), strict=True):
                 await copy.write_row((model, digest, vector, True))
         await conn.execute(_FORGET)
+        await conn.commit()
+        await conn.set_autocommit(True)
+        await conn.execute("VACUUM ANALYZE embeddings.cache")  # as after months
+        await conn.execute("CHECKPOINT")
+        await conn.set_autocommit(False)
     await store.write(Touched(), Batch((), "begin", 1, refill=True))
 
 

@@ -20,6 +20,7 @@ import asyncio, os
 from consumers.search import bulk
 
 async def main():
+    bulk._has_begun = lambda _: True
     with bulk.mapper(bulk.WORTH_PROCESSES) as to_lines:
         await to_lines("clubs", [], 1)
         print("ready", flush=True)
@@ -46,8 +47,12 @@ def club(number: int) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("rows", [0, bulk.WORTH_PROCESSES])
-async def test_documents_as_lines(rows: int) -> None:
+@pytest.mark.parametrize(
+    ("rows", "begun"), [(0, False), (bulk.WORTH_PROCESSES, False), (bulk.WORTH_PROCESSES, True)]
+)
+async def test_documents_as_lines(monkeypatch: pytest.MonkeyPatch, rows: int, begun: bool) -> None:
+    """Made here, made here until there are processes, made by them."""
+    monkeypatch.setattr(bulk, "_has_begun", lambda _: begun)
     with bulk.mapper(rows) as to_lines:
         lines = await to_lines("clubs", [club(number) for number in range(10)], 7)
     documents = [orjson.loads(line) for line in lines]

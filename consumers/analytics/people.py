@@ -22,6 +22,7 @@ from runtime.postgres import Connection, fetch_rows
 HOUR_BIT: Final = 27
 _PERSON: Final = (1 << HOUR_BIT) - 1
 _HOURS: Final = range(26)
+_MARKS: Final = 1 << 32
 #: Up to so many are added one by one; a list has to become a set first.
 _FEW: Final = 20
 
@@ -61,8 +62,16 @@ class DayOfPeople:
 
     def between(self, first: int, until: int) -> BitMap:
         """The people of these hours of the day; hours before the day's first are none."""
-        chosen = self.by_hour & BitMap(range(mark(max(first, 0), 0), mark(min(until, len(_HOURS)), 0)))
-        return BitMap([one & _PERSON for one in chosen])
+        first, until = max(first, 0), min(until, len(_HOURS))
+        rest = self.by_hour.copy()
+        rest.remove_range(mark(until, 0), _MARKS)
+        people = BitMap()
+        for hour in range(first, until):  # whole containers are dropped and moved: nobody is looked at
+            rest.remove_range(0, mark(hour, 0))
+            chosen = rest.copy()
+            chosen.remove_range(mark(hour + 1, 0), _MARKS)
+            people |= chosen.shift(-mark(hour, 0))
+        return people
 
 
 def mark(hour: int, person: int) -> int:

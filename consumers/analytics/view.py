@@ -8,8 +8,10 @@ the lock on `made` keeps a rebuild from exchanging the tables between them (`reb
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any, Final
 
 import psycopg
@@ -20,12 +22,15 @@ from consumers.analytics.grid import HOUR, grid_of
 from consumers.analytics.layout import Layout
 from consumers.analytics.model import PostNumbers, SchoolNumbers
 from consumers.analytics.people import DayOfPeople
-from consumers.analytics.quiet import QuietBucket, QuietDays, spans_between
+from consumers.analytics.quiet import QuietBucket, QuietDays, Span, spans_between
 from consumers.analytics.schema import Kind
 from consumers.analytics.series import Window
 from consumers.engine.reads import Unanswered
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Connection, Pool, fetch_rows
+
+#: A bucket: start, views, people, seconds, views that told their length, views by source.
+Row = tuple[Any, ...]
 
 #: Where each kind has the sums of days with many views, by hour and by day.
 _SUMS: Final = {
@@ -66,8 +71,7 @@ class AnalyticsView:
             raise Retryable(f"analytics database: {error}") from error
         if kind != Kind.COMMUNITY:  # whose continuous aggregates have the quiet days as well
             # A day that has become busy since its set was looked for is among the quiet ones.
-            rows = [row for row in rows if days.day_of(row[0]) in sets]
-            rows += [_as_row(bucket) for bucket in quiet]
+            rows = [*_without(rows, spans), *map(_as_row, quiet)]
         return _post_numbers(rows, engagements, people)
 
     async def school(self, school_id: str, grid: Window) -> SchoolNumbers:
@@ -144,22 +148,29 @@ def _within(day: int, people: bytes | None, by_hour: bytes | None, since: int, u
     return DayOfPeople(by_hour=by_hour).between((since - day) // HOUR, (until - day) // HOUR)
 
 
-def _as_row(bucket: QuietBucket) -> tuple[Any, ...]:
+def _without(rows: list[Row], spans: Iterable[Span]) -> list[Row]:
+    """The rows of the other days."""
+    rows.sort(key=itemgetter(0))
+    starts = [row[0] for row in rows]
+    for _, begin, end in sorted(spans, reverse=True):
+        first, until = (bisect_left(starts, datetime.fromtimestamp(at, UTC)) for at in (begin, end))
+        del rows[first:until]
+    return rows
+
+
+def _as_row(bucket: QuietBucket) -> Row:
     uniques = len(bucket.people)
     return (bucket.start, bucket.views, uniques, bucket.seconds, bucket.timed, *bucket.by_source)
 
 
-def _post_numbers(
-    rows: Iterable[tuple[Any, ...]], engagements: list[tuple[Any, ...]], people: int
-) -> PostNumbers:
+def _post_numbers(rows: Sequence[Row], engagements: list[tuple[Any, ...]], people: int) -> PostNumbers:
     numbers = PostNumbers(engagements=engagements, unique_viewers=people)
-    seconds = timed = 0
-    sources = [0] * len(SOURCES)
-    for start, views, unique, duration_sum, duration_count, *by_source in rows:
-        numbers.views.append((start, views, unique))
-        seconds += duration_sum
-        timed += duration_count
-        sources = [a + b for a, b in zip(sources, by_source, strict=True)]
-    numbers.sources = [(name, count) for name, count in zip(SOURCES, sources, strict=True) if count]
-    numbers.average_duration_s = round(seconds / timed, 2) if timed else None
+    if not rows:
+        return numbers
+    starts, views, uniques, durations, timed, *by_source = zip(*rows, strict=True)
+    numbers.views = list(zip(starts, views, uniques, strict=True))
+    counts = zip(SOURCES, map(sum, by_source), strict=True)
+    numbers.sources = [(name, count) for name, count in counts if count]
+    if sum(timed):
+        numbers.average_duration_s = round(sum(durations) / sum(timed), 2)
     return numbers

@@ -62,7 +62,7 @@ class DayOfPeople:
 
     def between(self, first: int, until: int) -> BitMap:
         """The people of these hours of the day; hours before the day's first are none."""
-        first, until = max(first, 0), min(until, len(_HOURS))
+        first, until = max(first, 0), max(min(until, len(_HOURS)), 0)
         rest = self.by_hour.copy()
         rest.remove_range(mark(until, 0), _MARKS)
         people = BitMap()

@@ -121,6 +121,7 @@ class CatchUp:
                     return state
                 reading = asyncio.create_task(self._truth_page(source, cursor))  # while this one is applied
                 await self._applier.apply(events, state, refill=True)
+                self._patience.heed()
         finally:
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
@@ -145,6 +146,7 @@ class CatchUp:
             partial(self._log.page, *since, scan.after, self._options.batch_events)
         ):
             await self._applier.apply(events, replace(checkpoint, streams={}, scan=scan))
+            self._patience.heed()
             scan, found = replace(scan, after=events[-1].id), True
         if not await self._reaches(checkpoint):  # a part of the log has left while it was being read
             return await self.refill(checkpoint, _LOG_TOO_SHORT)

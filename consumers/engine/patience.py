@@ -1,4 +1,4 @@
-"""Waiting for a store that is away (I9): back-off with jitter, ended at once by the wish to stop."""
+"""Waiting for a store that is away (I9): back-off with jitter, ended at once by the wish to stop, as long work is."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOUD: Final = frozenset({1, 10, 100, 1000})
 
 
 class Stopping(Exception):
-    """The process has been asked to stop while it was waiting."""
+    """The process has been asked to stop while it was waiting, or in the middle of something long."""
 
 
 class Patience:
@@ -47,6 +47,15 @@ class Patience:
             except Retryable as error:
                 failures += 1
                 await self.back_off(failures, error)
+
+    def heed(self) -> None:
+        """To be called between the batches of something long.
+
+        Raises:
+            Stopping: the process is to stop.
+        """
+        if self._stop.is_set():
+            raise Stopping
 
     async def back_off(self, failures: int, error: Exception) -> None:
         """Wait after so many failures in a row.

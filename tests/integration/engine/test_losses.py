@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import psycopg
 import redis
@@ -12,11 +13,13 @@ import redis
 from app.stack.valkey import Valkey
 from runtime.redis import open_client
 from schemas import wire
-from tests.integration.engine.conftest import PERSON, Consume, Look
+from tests.integration.engine.conftest import FAST, PERSON, Consume, Look
 from tests.support.ledger import LedgerProjection
 from tests.support.servers import Running
 from tests.support.streams import StepRelay, emit
 from tests.support.wait import until
+
+_SERVED = "SELECT state = 'live' FROM engine.checkpoints WHERE consumer = 'ledger'"
 
 
 async def test_hole(
@@ -75,6 +78,22 @@ async def test_trimmed_before_it_was_read(
     async with consume(ledger):
         await until(look.has(*ids))
         await until(look.on_streams)
+
+
+async def test_a_fill_that_is_asked_to_stop_goes_on_another_time(
+    consume: Consume, ledger: LedgerProjection, connection: psycopg.Connection
+) -> None:
+    people = 600
+    with connection.cursor() as cursor:
+        cursor.executemany(PERSON, [(f"u{number}", f"u{number}@x") for number in range(people)])
+    async with consume(ledger, options=replace(FAST, batch_events=2, fill_batches=1)):
+        await until(lambda: len(ledger.applied) > 10)
+    assert len(ledger.applied) < people
+    asked = len(ledger.applied)
+    async with consume(ledger):
+        await until(lambda: connection.execute(_SERVED).fetchone() == (True,))
+    assert people <= len(ledger.applied) <= people + 2 * asked
+    assert connection.execute("SELECT count(*) FROM ledger_latest").fetchone() == (people,)
 
 
 async def test_pending_entry_that_is_gone(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from time import time
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 
@@ -19,7 +19,6 @@ from consumers.engine.reads import Reader, reader
 from consumers.search import fallback, hydrate
 from consumers.search.facets import COUNTED, Facets, facets
 from consumers.search.highlights import highlighted
-from consumers.search.keys import ClientKeys
 from consumers.search.request import (
     MAX_DEPTH,
     MAX_LIMIT,
@@ -37,6 +36,9 @@ from consumers.search.view import SearchView
 from runtime.errors import Retryable
 from runtime.http import Problem, Text
 from runtime.postgres import TRANSIENT, Connection, reading
+
+if TYPE_CHECKING:
+    from consumers.search.keys import ClientKeys
 
 router = APIRouter(tags=["search"])
 

@@ -1,4 +1,4 @@
-"""Typesense over HTTP, all of it but searching (`searches.py`): answers checked, errors translated once.
+"""Typesense over HTTP, but for searching (`searches.py`) and keys (`keys.py`): answers checked, errors translated once.
 
 Everything that waiting can mend leaves as `Retryable` (no connection, timeout, 503 "Not Ready or Lagging", no memory
 or disk left, a collection that `prepare` has yet to make); a document that will never fit comes back as `Refused`.
@@ -165,16 +165,6 @@ class Typesense:
                 yield [orjson.loads(rest)] if rest else []
         except AWAY as error:
             raise unreachable(error) from error
-
-    async def allow_search(self, key: str, collections: str) -> None:
-        """Let a key search these collections and do nothing else; one that is known already is as good."""
-        allowed = {
-            "description": "parent of scoped search keys",
-            "actions": ["documents:search"],
-            "collections": [collections],
-            "value": key,
-        }
-        await self._json("POST", "/keys", data=orjson.dumps(allowed), accept=(409,))
 
     async def _json(self, method: str, path: str, **options: Any) -> Any:
         return orjson.loads((await self._request(method, path, **options))[1])

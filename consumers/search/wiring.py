@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from consumers.search.keys import ClientKeys
 from consumers.search.projection import SearchProjection
 from consumers.search.rebuild import SearchShadows
 from consumers.search.searches import open_searches
@@ -15,6 +14,9 @@ from consumers.search.view import SearchView
 from runtime.errors import ConfigurationError
 from runtime.postgres import Pool
 from runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from consumers.search.keys import ClientKeys
 
 #: An import of a thousand documents may wait behind others; Typesense answers 503 when it can't keep up.
 WRITE_TIMEOUT: Final = 30.0
@@ -65,6 +67,7 @@ async def client_keys(settings: Settings) -> AsyncIterator[ClientKeys | None]:
     if not (settings.typesense_enabled and settings.search_client_keys):
         yield None
         return
-    assert settings.typesense_api_key is not None
-    async with open_typesense(settings, timeout=READ_TIMEOUT) as store:
-        yield ClientKeys(store, settings.stream_prefix, settings.typesense_api_key.get_secret_value())
+    from consumers.search.keys import open_keys  # most have no use for the client library
+
+    async with open_keys(settings, timeout=READ_TIMEOUT) as keys:
+        yield keys

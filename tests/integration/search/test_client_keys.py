@@ -12,6 +12,7 @@ import pytest
 from consumers.search import wiring
 from consumers.search.keys import SECONDS, ClientKeys
 from runtime.access import Scope, Viewer
+from runtime.errors import Retryable
 from runtime.settings import Settings
 from tests.integration.search.conftest import Api, Index
 from tests.support.network import Network
@@ -68,6 +69,14 @@ async def test_a_key_opens_public_and_own_school_posts_and_nothing_else(
         "/keys",
     ):
         assert client.get(path).status_code in {401, 403, 404}, path
+
+
+async def test_a_server_that_is_away_makes_no_keys(settings: Settings) -> None:
+    nowhere = settings.model_copy(update={"search_client_keys": True, "typesense_port": 1})
+    async with wiring.client_keys(nowhere) as made:
+        assert made is not None
+        with pytest.raises(Retryable):
+            await made.issue(Scope(Viewer("anna", "STUDENT", "north")))
 
 
 @pytest.mark.usefixtures("network")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import psycopg
 from psycopg.rows import dict_row
 
+from app.doctor import upstream
 from app.doctor.finding import Finding, fail, missing, ok, one_line, warn
 
 _VERSIONS = range(15, 19)
@@ -34,6 +35,7 @@ def check(url: str, replication_url: str) -> Iterator[Finding]:
         for name, purpose in _EXTENSIONS.items():
             yield _extension(conn, name, purpose)
         yield _schemas(conn)
+        yield upstream.check(conn)
         yield _privileges(conn)
         yield from _decoding(conn, replication_url)
 

@@ -42,6 +42,19 @@ def test_a_lost_schema_is_found(settings: Settings, connection: psycopg.Connecti
     assert (found.verdict, found.detail) == (Verdict.FAIL, "lost: embeddings")
 
 
+def test_what_upstream_lacks_for_the_rules_of_visibility_is_named(
+    settings: Settings, connection: psycopg.Connection
+) -> None:
+    connection.execute(
+        'ALTER TABLE users DROP COLUMN "profileVisibility" CASCADE; DROP TABLE user_blocks CASCADE'
+    )
+    found = _patched(settings)["upstream"]
+    assert found.verdict is Verdict.FAIL
+    assert "people: column u.profileVisibility does not exist" in found.detail
+    assert 'blocks and classmates: relation "user_blocks" does not exist' in found.detail
+    assert "posts:" not in found.detail
+
+
 def test_eviction_and_volatile_redis_are_found(settings: Settings) -> None:
     assert settings.redis_url
     with redis.Redis.from_url(settings.redis_url) as client:

@@ -158,7 +158,8 @@ def search(
     from app.bench.servers import search_servers
 
     say = Console(stderr=True).print
-    sizes = [int(size) for size in (posts or ("1000" if quality else "100000")).split(",")]
+    usual = "1000" if quality else "100000"
+    sizes = _numbers(usual if posts is None else posts, least=100)
     runs = []
     for size in sizes:
         with search_servers() as on:
@@ -184,7 +185,7 @@ def capture(
     from app.bench.report import publish
     from app.bench.servers import servers
 
-    counts = [int(count) for count in clients.split(",")]
+    counts = _numbers(clients)
     with servers() as on:
         result = bench.measure(
             on.database_url, clients=counts, seconds=seconds, rounds=rounds, say=Console(stderr=True).print
@@ -210,6 +211,14 @@ def rebuild(
     logs.configure("ERROR")
     if unknown := set(view or ()) - set(VIEWS):
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: there are {', '.join(VIEWS)}")
-    sizes = [int(size) for size in posts.split(",")]
+    sizes = _numbers(posts)
     result = measure(view or VIEWS, sizes=sizes, say=Console(stderr=True).print)
     publish("rebuild", result, as_json=as_json)
+
+
+def _numbers(text: str, *, least: int = 1) -> list[int]:
+    """What was typed as numbers, separated by commas."""
+    numbers = [int(one) for one in text.split(",") if one.isascii() and one.isdigit()]
+    if len(numbers) <= text.count(",") or min(numbers) < least:
+        raise typer.BadParameter(f"{text!r}: numbers from {least} on, separated by commas")
+    return numbers

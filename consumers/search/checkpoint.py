@@ -86,8 +86,7 @@ class Checkpoint:
 
     async def read(self, made: Mapping[Kind, int]) -> str | None:
         """The engine's checkpoint, or None, also when the collections that are there are not those it speaks of."""
-        documents = await self.store.everything(self.collection) or []
-        state = next((one for one in documents if one["id"] == "state"), None)
+        state = _state_in(await self.store.everything(self.collection) or ())
         return state["checkpoint"] if state and state.get("made", made) == made else None
 
     async def forget(self) -> None:
@@ -200,8 +199,13 @@ class Checkpoint:
         return [*self._suspects.values(), *self._unsettled]
 
 
+def _state_in(documents: Iterable[Document]) -> Document | None:
+    return next((one for one in documents if one["id"] == "state"), None)
+
+
 def _checkpoint_in(documents: Iterable[Document]) -> str | None:
-    return next((one["checkpoint"] for one in documents if one["id"] == "state"), None)
+    state = _state_in(documents)
+    return state["checkpoint"] if state else None
 
 
 def _journal(generation: int, keys: Keys, *, told: bool = False) -> dict[str, Any]:

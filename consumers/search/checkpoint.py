@@ -23,8 +23,9 @@ from time import monotonic
 from typing import Any, Final
 
 from consumers.engine.projection import Batch, StaleOwner, StoreForgot
+from consumers.search.connection import NotThere
 from consumers.search.schema import KINDS, Document, Kind, checkpoint_collection
-from consumers.search.store import NotThere, Typesense
+from consumers.search.store import Typesense
 
 #: A request is over, one way or another, this long after it was sent: well above the client's timeout.
 LATE_SECONDS: Final = 60.0

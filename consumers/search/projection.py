@@ -20,9 +20,10 @@ from consumers.engine.projection import Batch, Rejection, StoreForgot
 from consumers.engine.rebuild.shadow import shadow_name
 from consumers.search import schema, truth
 from consumers.search.checkpoint import Checkpoint, Keys
+from consumers.search.connection import NotThere
 from consumers.search.mapping import document
 from consumers.search.schema import KINDS, Document, Kind, token
-from consumers.search.store import NotThere, Refused, Typesense
+from consumers.search.store import Refused, Typesense
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Pool
 from schemas.envelope import Event

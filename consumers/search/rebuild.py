@@ -23,9 +23,10 @@ from consumers.engine.rebuild.fence import fence
 from consumers.engine.rebuild.shadow import Filled, Moved, Need, Sides
 from consumers.search import schema, truth
 from consumers.search.bulk import mapper
+from consumers.search.connection import NotThere
 from consumers.search.projection import TOPIC_OF_KIND, VIEW, SearchProjection, index_of
 from consumers.search.schema import KINDS, Kind
-from consumers.search.store import NotThere, Refused, Typesense
+from consumers.search.store import Refused, Typesense
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Pool, fetch_dicts
 from schemas.envelope import Event

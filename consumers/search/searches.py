@@ -1,6 +1,6 @@
 """Searching Typesense: the one request that every search of a person waits for.
 
-Everything else is said in `store.py`, whose errors are meant here as well.
+Everything else is said in `store.py`.
 """
 
 from __future__ import annotations
@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 import orjson
 
-from consumers.search.connection import AWAY, session, unreachable
+from consumers.search.connection import error_of, exchange, session
 from consumers.search.schema import Document
-from consumers.search.store import error_of
 from runtime.settings import Settings
 
 
@@ -42,15 +40,8 @@ class Searches:
             Permanent: it does not understand the search.
         """
         body = orjson.dumps({"searches": searches})
-        try:
-            async with self._session.post(
-                f"/multi_search?limit_multi_searches={len(searches)}", data=body
-            ) as response:
-                answer = await response.read()
-        except AWAY as error:
-            raise unreachable(error) from error
-        if response.status != HTTPStatus.OK:
-            raise error_of(response.status, answer.decode(errors="replace"))
+        path = f"/multi_search?limit_multi_searches={len(searches)}"
+        _, answer = await exchange(self._session, "POST", path, data=body)
         return [_hits(result) for result in orjson.loads(answer)["results"]]
 
 

@@ -17,10 +17,10 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from consumers.search.connection import AWAY, session, unreachable
+from consumers.search.connection import AWAY, PASSING, error_of, exchange, session, unreachable
 from consumers.search.lines import line_of
 from consumers.search.schema import Document
-from runtime.errors import Permanent, Retryable
+from runtime.errors import Retryable
 from runtime.settings import Settings
 
 #: Import requests stay below this, so that one of them neither lasts long nor needs much memory.
@@ -33,13 +33,6 @@ DELETE_IDS: Final = 50
 
 #: What is said of a document that was written.
 _TAKEN: Final = b'{"success":true}'
-
-#: Besides 5xx: a key that is being changed, a server that is full or busy. None of it is the document's fault.
-_PASSING: Final = frozenset({401, 403, 408, 409, 422, 425, 429})
-
-
-class NotThere(Retryable):
-    """A collection or alias does not exist (yet, or any more)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +101,8 @@ class Typesense:
         """The same with documents that are lines already (`lines.py`), at most so many bytes in a request."""
         refused: list[Refused] = []
         for chunk in _in_chunks(lines, most):
-            _, answer = await self._request(
+            _, answer = await exchange(
+                self._session,
                 "POST",
                 f"/collections/{collection}/documents/import",
                 params={"action": "upsert", "dirty_values": "reject"},
@@ -134,8 +128,8 @@ class Typesense:
 
     async def everything(self, collection: str) -> list[Document] | None:
         """All documents of a small collection; None when it is not there."""
-        status, answer = await self._request(
-            "GET", f"/collections/{collection}/documents/export", accept=(404,)
+        status, answer = await exchange(
+            self._session, "GET", f"/collections/{collection}/documents/export", accept=(404,)
         )
         if status == HTTPStatus.NOT_FOUND:
             return None
@@ -167,19 +161,7 @@ class Typesense:
             raise unreachable(error) from error
 
     async def _json(self, method: str, path: str, **options: Any) -> Any:
-        return orjson.loads((await self._request(method, path, **options))[1])
-
-    async def _request(
-        self, method: str, path: str, *, accept: tuple[int, ...] = (), **options: Any
-    ) -> tuple[int, bytes]:
-        try:
-            async with self._session.request(method, path, **options) as response:
-                answer = await response.read()
-        except AWAY as error:
-            raise unreachable(error) from error
-        if not response.ok and response.status not in accept:
-            raise error_of(response.status, answer.decode(errors="replace"))
-        return response.status, answer
+        return orjson.loads((await exchange(self._session, method, path, **options))[1])
 
 
 @asynccontextmanager
@@ -205,16 +187,6 @@ def _refusal(one: Document, line: Mapping[str, Any]) -> list[Refused]:
     if line["success"]:
         return []
     code, reason = line.get("code", 400), line.get("error", "no reason given")
-    if code >= HTTPStatus.INTERNAL_SERVER_ERROR or code in _PASSING:
+    if code >= HTTPStatus.INTERNAL_SERVER_ERROR or code in PASSING:
         raise Retryable(f"Typesense will not take documents now: {code} {reason}")
     return [Refused(one, f"{code} {reason}")]
-
-
-def error_of(status: int, reason: str) -> Retryable | Permanent:
-    """What an answer that is no success means."""
-    text = f"Typesense answered {status}: {reason[:200]}"
-    if status == HTTPStatus.NOT_FOUND:
-        return NotThere(text)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PASSING:
-        return Retryable(text)
-    return Permanent(text)

@@ -20,10 +20,11 @@ from consumers.engine.passing import Passing
 from consumers.engine.repair.requests import Request, ask
 from consumers.engine.verification import Differences, Key, Look, Settle, confirm
 from consumers.search import schema
+from consumers.search.connection import NotThere
 from consumers.search.digests import Crew, crew
 from consumers.search.expected import comparable
 from consumers.search.schema import KINDS, Document, Kind, token
-from consumers.search.store import NotThere, Typesense, open_typesense
+from consumers.search.store import Typesense, open_typesense
 from runtime.errors import ConfigurationError, Retryable
 from runtime.postgres import TRANSIENT, Pool, fetch_dicts
 from runtime.settings import Settings

@@ -8,13 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumers.search.store import (
-    NotThere,
-    Refused,
-    _in_chunks,
-    _refusal,
-    error_of,
-)
+from consumers.search.connection import NotThere, error_of
+from consumers.search.store import Refused, _in_chunks, _refusal
 from consumers.search.view import _MOST, _pages
 from runtime.errors import Permanent, Retryable
 

@@ -218,7 +218,13 @@ class Streams:
 
     def wait_for_all(self, timeout: float = 20.0) -> None:
         """Until a marker sees every committed event; that they all stand before it is what `check` looks at."""
-        wait_until(self._covered, "a marker that sees everything", timeout)
+        try:
+            wait_until(self._covered, "a marker that sees everything", timeout)
+        except NotInTime as late:
+            late.add_note(
+                f"the newest is {self.newest_marker()}, of epoch {self.epoch}; {self.count()} events"
+            )
+            raise
 
     def check(self, *epochs: int, partitions: int = 1, once: bool = True) -> None:
         """Assert the invariants; `epochs` that together hold the log, by default the newest alone."""

@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY
 from app.stack.valkey import Valkey
 from tests.support.relay import Streams, emit_many, relay_settings, running, wait_until
 from tests.support.servers import Running
+from tests.support.wait import NotInTime
 from tests.support.wire import wire_to
 
 OwnValkey = Callable[[], Running[Valkey]]
@@ -129,12 +130,14 @@ def test_a_failover_to_a_replica_that_lacks_the_last_entries(
         wire_to(old.server.url()) as wire,
         running(relay_settings(database, wire.url, mode, batch_events=10)),
     ):
+        published = Streams(old.server.url(), connection)
+        before.config_set("repl-diskless-sync-delay", 0)  # seconds it would wait for more replicas
         after.replicaof("127.0.0.1", str(old.server.port))
-        wait_until(lambda: after.info("replication")["master_link_status"] == "up", "the replica")
         emit_many(connection, 30)
+        published.wait_for_all()
+        _wait_for_replica(before, after)
         streams.wait_for_all()
         after.replicaof("NO", "ONE")
-        published = Streams(old.server.url(), connection)
         emit_many(connection, 30)
         published.wait_for_all()
         assert streams.count() == 30
@@ -147,6 +150,22 @@ def test_a_failover_to_a_replica_that_lacks_the_last_entries(
         streams.wait_for_all()
         streams.check()
         published.client.close()
+
+
+def _wait_for_replica(primary: redis.Redis, replica: redis.Redis) -> None:
+    """Until it has everything that the primary has now."""
+    offset = primary.info("replication")["master_repl_offset"]
+
+    def arrived() -> bool:
+        said = replica.info("replication")
+        return bool(said["master_link_status"] == "up" and said["slave_repl_offset"] >= offset)
+
+    try:
+        wait_until(arrived, "the replica", timeout=60)
+    except NotInTime as late:
+        late.add_note(f"primary: {primary.info('replication')}")
+        late.add_note(f"replica: {replica.info('replication')}")
+        raise
 
 
 def _refusals(code: str) -> float:

@@ -9,7 +9,6 @@ that comes later is counted by the writer, as ever.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Final
@@ -23,6 +22,7 @@ from consumers.analytics.store import AnalyticsStore
 from consumers.engine.checkpoint import Refill
 from consumers.engine.log import Log
 from consumers.engine.rebuild.shadow import Filled
+from consumers.engine.tasks import ahead
 from runtime.postgres import Pool
 
 #: Rows of a page: one transaction on either side.
@@ -51,9 +51,10 @@ class Filling:
             Retryable, StaleOwner, StoreForgot: as `AnalyticsStore.owned`.
         """
         if after is None or after.source != _COUNTS:
-            async for table, page in _ahead(self._pages(topics, after, since)):
-                await self._facts.write(table, page, generation)
-                yield Filled(Refill(table, page.reached), page.rows)
+            async with ahead(self._pages(topics, after, since)) as pages:
+                async for table, page in pages:
+                    await self._facts.write(table, page, generation)
+                    yield Filled(Refill(table, page.reached), page.rows)
             after = None
         day = int(after.cursor) if after and after.cursor else 0
         async for until in self._count(generation, day):
@@ -90,19 +91,3 @@ class Filling:
                     await refresh_days(conn, self._layout, day, until)
             yield until
             day = until
-
-
-async def _ahead(pages: AsyncIterator[tuple[str, Page]]) -> AsyncIterator[tuple[str, Page]]:
-    """The same, but the next is on its way while one is used."""
-
-    async def read() -> tuple[str, Page] | None:
-        return await anext(pages, None)
-
-    reading = asyncio.create_task(read())
-    try:
-        while (page := await reading) is not None:
-            reading = asyncio.create_task(read())
-            yield page
-    finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)

@@ -26,6 +26,7 @@ from consumers.embeddings.tables import of_set
 from consumers.engine.checkpoint import Refill
 from consumers.engine.rebuild.room import postgres_room
 from consumers.engine.rebuild.shadow import Filled, Moved, Need, Sides, shadow_name
+from consumers.engine.tasks import ahead
 from runtime.errors import ConfigurationError, Retryable
 from runtime.postgres import Pool, fetch_rows
 from runtime.statements import load
@@ -90,16 +91,10 @@ class EmbeddingShadows:
         started = _TABLES.index(after.source) if after else 0
         for table in _TABLES[started:]:
             cursor = after.cursor if after and after.source == table and after.cursor else ""
-            reading = asyncio.create_task(self._page(store, table, cursor))
-            try:
-                while (page := await reading)[0]:
-                    keys, docs = page
-                    reading = asyncio.create_task(self._page(store, table, keys[-1]))
+            async with ahead(self._pages(store, table, cursor)) as pages:
+                async for keys, docs in pages:
                     await store.fill(docs)
                     yield Filled(Refill(table, keys[-1]), len(keys))
-            finally:
-                reading.cancel()
-                await asyncio.gather(reading, return_exceptions=True)
 
     async def complete(self, number: int) -> None:
         """Embed what nobody has, load the vectors, build the indexes; for another model, people's interests too."""
@@ -180,14 +175,18 @@ class EmbeddingShadows:
     def _store(self, number: int) -> EmbeddingStore:
         return EmbeddingStore(self._pool, self._model, self._policy, number)
 
-    async def _page(
+    async def _pages(
         self, store: EmbeddingStore, table: str, after: str
-    ) -> tuple[list[str], Sequence[Document]]:
-        """The next keys, and the documents that they have."""
-        async with transaction(self._pool) as conn:
-            rows = await fetch_rows(conn, _SQL[f"next_{table}"], {"after": after, "most": _PAGE})
-        keys = [row[0] for row in rows]
-        return keys, await store.read(_touched(table, keys)) if keys else ()
+    ) -> AsyncIterator[tuple[list[str], Sequence[Document]]]:
+        """Keys in their order, and the documents that they have."""
+        while True:
+            async with transaction(self._pool) as conn:
+                rows = await fetch_rows(conn, _SQL[f"next_{table}"], {"after": after, "most": _PAGE})
+            if not rows:
+                return
+            keys = [row[0] for row in rows]
+            yield keys, await store.read(_touched(table, keys))
+            after = keys[-1]
 
     async def _waiting(self, number: int) -> bool:
         return await self._count(number, "waiting") > 0

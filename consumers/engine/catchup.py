@@ -12,8 +12,7 @@ deleted thing back that way; facts (analytics) are undone by their own later eve
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from functools import partial
 from secrets import token_hex
@@ -28,6 +27,7 @@ from consumers.engine.options import Options
 from consumers.engine.patience import Patience
 from consumers.engine.positions import NOTHING, covers
 from consumers.engine.stream import Streams
+from consumers.engine.tasks import ahead
 from runtime.redis import TRANSIENT as REDIS_AWAY
 from schemas.envelope import Event
 from schemas.errors import EventError
@@ -112,23 +112,22 @@ class CatchUp:
     async def _fill_from(self, source: str, state: Checkpoint) -> Checkpoint:
         """Page by page; each page carries the checkpoint of the one before, so that none is lost with a crash."""
         cursor = state.refill.cursor if state.refill and state.refill.source == source else None
-        reading = asyncio.create_task(self._truth_page(source, cursor))
-        try:
-            while True:
-                state = replace(state, refill=Refill(source, cursor))
-                events, cursor = await reading
-                if not events:
-                    return state
-                reading = asyncio.create_task(self._truth_page(source, cursor))  # while this one is applied
-                await self._applier.apply(events, state, refill=True)
+        async with ahead(self._truth_pages(source, cursor)) as pages:
+            async for events, reached in pages:
+                await self._applier.apply(events, replace(state, refill=Refill(source, cursor)), refill=True)
                 self._patience.heed()
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+                cursor = reached
+        return replace(state, refill=Refill(source, cursor))
 
-    async def _truth_page(self, source: str, cursor: str | None) -> tuple[list[Event], str | None]:
-        size = self._options.fill_events
-        return await self._patience.insist(partial(self._log.truth_page, source, cursor, size))
+    async def _truth_pages(
+        self, source: str, cursor: str | None
+    ) -> AsyncIterator[tuple[list[Event], str | None]]:
+        while True:
+            read = partial(self._log.truth_page, source, cursor, self._options.fill_events)
+            events, cursor = await self._patience.insist(read)
+            if not events:
+                return
+            yield events, cursor
 
     async def _scan(self, checkpoint: Checkpoint, scan: Scan) -> Checkpoint:
         """Apply what `scan.upto` sees and the checkpoint does not; pages carry the checkpoint of the one before."""

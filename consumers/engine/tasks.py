@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
@@ -26,6 +27,27 @@ async def guarded(work: Coroutine[Any, Any, None], guard: Coroutine[Any, Any, No
     for task in tasks:
         if not task.cancelled():
             task.result()
+
+
+@asynccontextmanager
+async def ahead(items: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
+    """The same items, of which the next is on its way while one is used; none is on its way behind the block."""
+
+    async def following() -> T | None:
+        return await anext(items, None)
+
+    coming = asyncio.ensure_future(following())
+
+    async def each() -> AsyncIterator[T]:
+        nonlocal coming
+        while (found := await coming) is not None:
+            coming = asyncio.ensure_future(following())
+            yield found
+
+    try:
+        yield each()
+    finally:
+        await _end([coming])
 
 
 def heed_cancellation() -> None:

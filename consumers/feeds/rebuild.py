@@ -15,9 +15,9 @@ from typing import Final
 from consumers.engine.checkpoint import Refill
 from consumers.engine.rebuild.fence import fence
 from consumers.engine.rebuild.shadow import Filled, Moved, Need, Sides, shadow_name
+from consumers.engine.tasks import ahead
 from consumers.feeds import schema, truth
 from consumers.feeds.lives import Lives
-from consumers.feeds.mapping import PostState
 from consumers.feeds.projection import VIEW, FeedsProjection
 from consumers.feeds.store import Changes, FeedStore
 from runtime.errors import Retryable
@@ -29,8 +29,6 @@ _SQL: Final = load(Path(__file__).parent / "sql" / "posts.sql")
 _PAGE: Final = 500
 #: What a post takes in Redis, with its places in the pools. Bytes.
 _GUESS: Final = 2048
-
-Page = tuple[list[str], list[PostState], list[str]]
 
 
 class FeedShadows:
@@ -70,16 +68,10 @@ class FeedShadows:
         store = self._shadow(number)
         await store.prepare()
         cursor = after.cursor if after and after.cursor else ""
-        reading = asyncio.create_task(self._page(cursor))
-        try:
-            while (page := await reading)[0]:
-                ids, states, gone = page
-                reading = asyncio.create_task(self._page(ids[-1]))
-                await store.apply(Changes(states, gone), "", generation)
+        async with ahead(self._pages(cursor)) as pages:
+            async for ids, changes in pages:
+                await store.apply(changes, "", generation)
                 yield Filled(Refill("posts", ids[-1]), len(ids))
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
 
     async def complete(self, number: int) -> None:
         """Nothing: the pools are cut while they are filled."""
@@ -116,14 +108,18 @@ class FeedShadows:
     def _shadow(self, number: int) -> FeedStore:
         return FeedStore(self._client, self._prefix, number)
 
-    async def _page(self, after: str) -> Page:
-        try:
-            async with self._pool.connection() as conn:
-                ids = await truth.next_posts(conn, after, _PAGE)
-                states, gone = await truth.posts_of_batch(conn, ids, ()) if ids else ([], [])
-        except TRANSIENT as error:
-            raise Retryable(f"PostgreSQL is away: {error}") from error
-        return ids, states, gone
+    async def _pages(self, after: str) -> AsyncIterator[tuple[list[str], Changes]]:
+        while True:
+            try:
+                async with self._pool.connection() as conn:
+                    ids = await truth.next_posts(conn, after, _PAGE)
+                    if not ids:
+                        return
+                    changes = Changes(*await truth.posts_of_batch(conn, ids, ()))
+            except TRANSIENT as error:
+                raise Retryable(f"PostgreSQL is away: {error}") from error
+            yield ids, changes
+            after = ids[-1]
 
     async def _how_many(self) -> tuple[int, int]:
         try:

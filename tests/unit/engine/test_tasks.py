@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from consumers.engine import tasks
 from consumers.engine.options import Options
 from consumers.engine.patience import Patience, pause
-from consumers.engine.tasks import guarded, until_stopped
+from consumers.engine.tasks import ahead, guarded, until_stopped
 
 
 async def _at_once() -> None:
@@ -97,3 +98,47 @@ async def test_a_stop_leaves_no_result() -> None:
     stop.set()
     assert await until_stopped(_deaf(0, ended), stop) is None
     assert ended.is_set()
+
+
+async def test_the_next_item_is_on_its_way_while_one_is_used() -> None:
+    asked = list[int]()
+
+    async def source() -> AsyncIterator[int]:
+        for number in (1, 2):
+            asked.append(number)
+            yield number
+
+    seen = []
+    async with ahead(source()) as numbers:
+        async for number in numbers:
+            await asyncio.sleep(0)
+            seen.append((number, list(asked)))
+    assert seen == [(1, [1, 2]), (2, [1, 2])]
+
+
+async def test_nothing_is_on_its_way_behind_the_block() -> None:
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def source() -> AsyncIterator[int]:
+        yield 1
+        try:
+            began.set()
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with ahead(source()) as numbers:
+        assert await anext(numbers) == 1
+        await began.wait()
+    assert ended.is_set()
+
+
+async def test_what_the_source_raises_comes_where_its_item_would() -> None:
+    async def source() -> AsyncIterator[int]:
+        yield 1
+        raise ValueError("no second")
+
+    async with ahead(source()) as numbers:
+        assert await anext(numbers) == 1
+        with pytest.raises(ValueError, match="no second"):
+            await anext(numbers)

@@ -10,10 +10,8 @@ import asyncio
 import multiprocessing
 import os
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
-from functools import partial
 from typing import Any, Final
 
 from consumers.search.lines import line_of
@@ -26,29 +24,45 @@ _MOST_PROCESSES: Final = 8
 _NICE: Final = 5
 
 Rows = Sequence[Mapping[str, Any]]
-#: Rows of one kind to documents as JSON lines.
-Mapper = Callable[[Kind, Rows, int], Awaitable[list[bytes]]]
+#: Documents as JSON lines, one for each row; None where nobody may find it.
+Lines = list[bytes | None]
 
 
-def lines(kind: Kind, rows: Rows, generation: int) -> list[bytes]:
-    """The documents of those rows that somebody may find, as JSON lines."""
-    return [line_of({**one, "_gen": generation}) for row in rows if (one := document(kind, row)) is not None]
+def lines(kind: Kind, rows: Rows, generation: int) -> Lines:
+    """What becomes of these rows, with the generation of whoever writes it."""
+    made = (document(kind, row) for row in rows)
+    return [None if one is None else line_of({**one, "_gen": generation}) for one in made]
 
 
-@contextmanager
-def mapper(rows: int) -> Iterator[Mapper]:
-    """Something that maps, for about so many rows in all."""
-    if rows < WORTH_PROCESSES:
-        yield _here
-        return
-    count = min(os.cpu_count() or 1, _MOST_PROCESSES)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(count, mp_context=context, initializer=_begin) as pool:
-        started = [pool.submit(os.getpid) for _ in range(count)]
-        try:
-            yield partial(_there, pool, started)
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+class Mapper:
+    """Makes lines of rows: here, and on processes of its own while many are expected."""
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+        self._started: list[Future[int]] = []
+
+    def expect(self, rows: int) -> None:
+        """Have processes if that pays for so many rows to come, and else none."""
+        if rows < WORTH_PROCESSES:
+            self.close()
+        elif self._pool is None:
+            count = min(os.cpu_count() or 1, _MOST_PROCESSES)
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(count, mp_context=context, initializer=_begin)
+            self._started = [self._pool.submit(os.getpid) for _ in range(count)]
+
+    async def lines(self, kind: Kind, rows: Rows, generation: int) -> Lines:
+        """See `lines`. Nobody waits for the first of the processes to start: until then rows are mapped here."""
+        if self._pool is None or not _has_begun(self._started):
+            return lines(kind, rows, generation)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, lines, kind, rows, generation)
+
+    def close(self) -> None:
+        """End the processes, if there are any."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
 
 
 def _begin() -> None:
@@ -67,19 +81,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-async def _here(kind: Kind, rows: Rows, generation: int) -> list[bytes]:
-    return lines(kind, rows, generation)
-
-
-async def _there(
-    pool: ProcessPoolExecutor, started: Sequence[Future[int]], kind: Kind, rows: Rows, generation: int
-) -> list[bytes]:
-    """Typesense does not wait for the first of them to start: until then rows are mapped here."""
-    if not _has_begun(started):
-        return lines(kind, rows, generation)
-    return await asyncio.get_running_loop().run_in_executor(pool, lines, kind, rows, generation)
 
 
 def _has_begun(started: Sequence[Future[int]]) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -21,12 +22,13 @@ from consumers.engine.checkpoint import Refill
 from consumers.engine.projection import StoreForgot
 from consumers.engine.rebuild.fence import fence
 from consumers.engine.rebuild.shadow import Filled, Moved, Need, Sides
+from consumers.engine.tasks import ahead
 from consumers.search import schema, truth
-from consumers.search.bulk import mapper
+from consumers.search.bulk import Mapper
 from consumers.search.connection import NotThere
 from consumers.search.projection import TOPIC_OF_KIND, VIEW, SearchProjection, index_of
 from consumers.search.schema import KINDS, Kind
-from consumers.search.store import Refused, Typesense
+from consumers.search.store import LOAD_BYTES, Refused, Typesense
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Pool, fetch_dicts
 from schemas.envelope import Event
@@ -99,13 +101,15 @@ class SearchShadows:
     async def _fill_kinds(self, number: int, generation: int, after: Refill | None) -> AsyncIterator[Filled]:
         suffix = index_of(await self._store.aliases(), self._prefix, number)
         started = KINDS.index(_kind(after.source)) if after else 0
-        with mapper(await self.rows()) as to_lines:
+        with closing(Mapper()) as mapper:
+            mapper.expect(await self.rows())
             for kind in KINDS[started:]:
                 cursor = after.cursor if after and after.source == kind and after.cursor else ""
                 target = schema.collection(self._prefix, kind, suffix)
 
                 async def write(rows: Page, kind: Kind = kind, target: str = target) -> list[Refused]:
-                    return await self._store.load(target, await to_lines(kind, rows, generation))
+                    made = await mapper.lines(kind, rows, generation)
+                    return await self._store.load(target, list(filter(None, made)), most=LOAD_BYTES)
 
                 async for step in self._fill(kind, cursor, write):
                     yield step
@@ -174,11 +178,12 @@ class SearchShadows:
     async def _fill(self, kind: Kind, after: str, write: Write) -> AsyncIterator[Filled]:
         under_way: deque[tuple[asyncio.Task[list[Refused]], str, int]] = deque()
         try:
-            async for rows in self._pages(kind, after):
-                task = asyncio.create_task(write(rows))
-                under_way.append((task, rows[-1]["id"], len(rows)))
-                if len(under_way) > PAGES_UNDER_WAY:
-                    yield await _written(kind, *under_way.popleft())
+            async with ahead(self._pages(kind, after)) as pages:
+                async for rows in pages:
+                    task = asyncio.create_task(write(rows))
+                    under_way.append((task, rows[-1]["id"], len(rows)))
+                    if len(under_way) > PAGES_UNDER_WAY:
+                        yield await _written(kind, *under_way.popleft())
             while under_way:
                 yield await _written(kind, *under_way.popleft())
         finally:
@@ -187,15 +192,10 @@ class SearchShadows:
             await asyncio.gather(*(task for task, _, _ in under_way), return_exceptions=True)
 
     async def _pages(self, kind: Kind, after: str) -> AsyncIterator[Page]:
-        """Pages in order of the keys; the next is being read while one is used."""
-        reading = asyncio.create_task(self._page(kind, after))
-        try:
-            while rows := await reading:
-                reading = asyncio.create_task(self._page(kind, rows[-1]["id"]))
-                yield rows
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+        """In order of the keys."""
+        while rows := await self._page(kind, after):
+            yield rows
+            after = rows[-1]["id"]
 
     async def _page(self, kind: Kind, after: str) -> Page:
         try:

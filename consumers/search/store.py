@@ -95,9 +95,11 @@ class Typesense:
 
     async def upsert(self, collection: str, documents: Sequence[Document]) -> list[Refused]:
         """Write whole documents; those that do not fit the schema come back."""
-        return await self.load(collection, list(map(line_of, documents)), most=IMPORT_BYTES)
+        return await self.load(collection, list(map(line_of, documents)))
 
-    async def load(self, collection: str, lines: Sequence[bytes], *, most: int = LOAD_BYTES) -> list[Refused]:
+    async def load(
+        self, collection: str, lines: Sequence[bytes], *, most: int = IMPORT_BYTES
+    ) -> list[Refused]:
         """The same with documents that are lines already (`lines.py`), at most so many bytes in a request."""
         refused: list[Refused] = []
         for chunk in _in_chunks(lines, most):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Final
 
 from consumers.search.projection import SearchProjection
@@ -35,7 +35,8 @@ async def projection(settings: Settings, pool: Pool) -> AsyncIterator[SearchProj
             "search needs TYPESENSE_HOST and TYPESENSE_API_KEY; reads use PostgreSQL until then"
         )
     async with open_typesense(settings, timeout=WRITE_TIMEOUT) as store:
-        yield SearchProjection(store, pool, settings.stream_prefix)
+        with closing(SearchProjection(store, pool, settings.stream_prefix)) as opened:
+            yield opened
 
 
 @asynccontextmanager

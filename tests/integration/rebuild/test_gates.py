@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -22,19 +22,23 @@ from tests.support.network import Network
 from tests.support.servers import TypesenseSettings, empty_typesense
 from tests.support.wait import until
 
+Mapped = Callable[[Any, Mapping[str, Any]], Any]
+
 
 def rows(conn: psycopg.Connection) -> list[tuple[Any, ...]]:
     return conn.execute("SELECT state FROM engine.rebuilds ORDER BY id").fetchall()
 
 
 async def given_up(
-    search: World, conn: psycopg.Connection, settings: Settings, why: str, *, seconds: float
+    search: World, conn: psycopg.Connection, settings: Settings, planted: Mapped, why: str, *, seconds: float
 ) -> None:
-    """The rebuild ends with this reason; the view is what it was, and nothing is left."""
+    """With this bug in the mapping the rebuild ends for this reason; the view is what it was, nothing is left."""
     await until(lambda: serves_on(conn, "search"), 20)
     before = collections(settings)
-    with pytest.raises(GaveUp, match=why):
-        await (await search.rebuilding(gate_seconds=seconds)).rebuild("truth")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(bulk, "document", planted)
+        with pytest.raises(GaveUp, match=why):
+            await (await search.rebuilding(gate_seconds=seconds)).rebuild("truth")
     assert rows(conn) == [("dropping",)]
     assert serves_on(conn, "search")
     await search.sweep()
@@ -43,27 +47,23 @@ async def given_up(
     assert (await search.differences()).equal
 
 
-async def test_one_wrong_document(
-    world: Open, network: Network, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_wrong_document(world: Open, network: Network, settings: Settings) -> None:
     def wrong(kind: Any, row: Mapping[str, Any]) -> Any:
         made = mapping.document(kind, row)
         return made and {**made, "title": "something else"} if row["id"] == "post0150" else made
 
-    monkeypatch.setattr(bulk, "document", wrong)
     async with world("search") as search, search.consumed():
-        await given_up(search, network.conn, settings, r"verify: 1 stale \(posts/post0150\)", seconds=60)
+        why = r"verify: 1 stale \(posts/post0150\)"
+        await given_up(search, network.conn, settings, wrong, why, seconds=60)
 
 
-async def test_documents_that_are_not_there(
-    world: Open, network: Network, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_documents_that_are_not_there(world: Open, network: Network, settings: Settings) -> None:
     def forgetful(kind: Any, row: Mapping[str, Any]) -> Any:
         return None if row["id"] < "post0050" and kind == "posts" else mapping.document(kind, row)
 
-    monkeypatch.setattr(bulk, "document", forgetful)
     async with world("search") as search, search.consumed():
-        await given_up(search, network.conn, settings, "counts: 251 posts, 300 expected", seconds=6)
+        why = "counts: 251 posts, 300 expected"
+        await given_up(search, network.conn, settings, forgetful, why, seconds=6)
 
 
 @pytest.mark.usefixtures("network")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from consumers.engine.projection import Batch, StaleOwner, StoreForgot
-from consumers.search import mapping, wiring
+from consumers.search import bulk, mapping, wiring
 from consumers.search import projection as projection_module
 from consumers.search.checkpoint import LATE_SECONDS, Checkpoint
 from consumers.search.projection import SearchProjection
 from consumers.search.schema import alias, checkpoint_collection, collection, definition, state_alias, token
-from consumers.search.store import Refused, Typesense
+from consumers.search.store import IMPORT_BYTES, Refused, Typesense
 from runtime.errors import Retryable
 from runtime.postgres import Pool
 from runtime.settings import Settings
@@ -195,17 +196,17 @@ class PausedStore(Typesense):
 
     def __init__(self, real: Typesense) -> None:
         super().__init__(real._session)
-        self.late: list[tuple[str, list[dict[str, Any]]]] = []
+        self.late: list[tuple[str, Sequence[bytes]]] = []
 
-    async def upsert(self, name: str, documents: Any) -> list[Refused]:
+    async def load(self, name: str, lines: Sequence[bytes], *, most: int = IMPORT_BYTES) -> list[Refused]:
         if name.endswith("_checkpoint"):
-            return await super().upsert(name, documents)
-        self.late.append((name, list(documents)))
+            return await super().load(name, lines, most=most)
+        self.late.append((name, lines))
         raise Retryable("the answer never came")
 
     async def arrive(self) -> None:
-        for name, documents in self.late:
-            await super().upsert(name, documents)
+        for name, lines in self.late:
+            await super().load(name, lines)
 
 
 async def test_a_late_write_of_a_former_owner_is_mended_by_the_new_one(
@@ -279,7 +280,7 @@ async def test_a_document_that_does_not_fit_is_rejected_alone(
         made = real(kind, row)
         return {**made, "popularity": "many"} if made and row["id"] == bad else made
 
-    monkeypatch.setattr(projection_module, "document", planted)
+    monkeypatch.setattr(bulk, "document", planted)
     rejections = await index.apply(event("post.created", good), event("post.created", bad))
     assert [one.event.key for one in rejections] == [bad]
     assert "popularity" in rejections[0].reason

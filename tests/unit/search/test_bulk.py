@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,11 @@ from consumers.search import bulk
 
 async def main():
     bulk._has_begun = lambda _: True
-    with bulk.mapper(bulk.WORTH_PROCESSES) as to_lines:
-        await to_lines("clubs", [], 1)
-        print("ready", flush=True)
-        await asyncio.sleep(60)
+    mapper = bulk.Mapper()
+    mapper.expect(bulk.WORTH_PROCESSES)
+    await mapper.lines("clubs", [], 1)
+    print("ready", flush=True)
+    await asyncio.sleep(60)
 
 if __name__ == "__main__":
     asyncio.run(main())
@@ -53,11 +56,25 @@ def club(number: int) -> dict[str, Any]:
 async def test_documents_as_lines(monkeypatch: pytest.MonkeyPatch, rows: int, begun: bool) -> None:
     """Made here, made here until there are processes, made by them."""
     monkeypatch.setattr(bulk, "_has_begun", lambda _: begun)
-    with bulk.mapper(rows) as to_lines:
-        lines = await to_lines("clubs", [club(number) for number in range(10)], 7)
-    documents = [orjson.loads(line) for line in lines]
-    assert [one["key"] for one in documents] == ["c0", "c2", "c4", "c6", "c8"]
-    assert {one["_gen"] for one in documents} == {7}
+    with closing(bulk.Mapper()) as mapper:
+        mapper.expect(rows)
+        lines = await mapper.lines("clubs", [club(number) for number in range(10)], 7)
+    documents = [line and orjson.loads(line) for line in lines]
+    assert [one and one["key"] for one in documents] == [
+        "c0", None, "c2", None, "c4", None, "c6", None, "c8", None
+    ]  # fmt: skip
+    assert {one["_gen"] for one in documents if one} == {7}
+
+
+async def test_processes_end_when_few_rows_are_expected() -> None:
+    with closing(bulk.Mapper()) as mapper:
+        mapper.expect(bulk.WORTH_PROCESSES)
+        begun = await asyncio.gather(*map(asyncio.wrap_future, mapper._started))
+        there = [psutil.Process(pid) for pid in begun]
+        mapper.expect(bulk.WORTH_PROCESSES - 1)
+        _, alive = await asyncio.to_thread(psutil.wait_procs, there, timeout=20)
+    assert there
+    assert not alive
 
 
 def test_a_killed_parent_leaves_nobody_behind(tmp_path: Path) -> None:

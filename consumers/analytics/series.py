@@ -87,14 +87,13 @@ def fill(
     grid: Window, rows: Mapping[datetime, Mapping[str, int]], names: Sequence[str]
 ) -> list[dict[str, Any]]:
     """One point per bucket, zero where nothing happened. `rows` is keyed by bucket start (any zone)."""
-    by_start = {start.astimezone(UTC): values for start, values in rows.items()}
-    return [
-        {
-            "time": start.isoformat(),
-            **{name: int(by_start.get(start.astimezone(UTC), {}).get(name, 0)) for name in names},
-        }
-        for start in grid.starts
-    ]
+    by_start = {start.timestamp(): values for start, values in rows.items()}
+    nothing: Mapping[str, int] = {}
+    points = []
+    for start in grid.starts:
+        values = by_start.get(start.timestamp(), nothing)
+        points.append({"time": start.isoformat(), **{name: int(values.get(name, 0)) for name in names}})
+    return points
 
 
 def rate(part: int, whole: int) -> float:

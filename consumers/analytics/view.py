@@ -8,13 +8,13 @@ the lock on `made` keeps a rebuild from exchanging the tables between them (`reb
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import psycopg
+from psycopg.types.multirange import Multirange
+from psycopg.types.range import Range
 from pyroaring import BitMap
 
 from consumers.analytics.facts import SOURCES
@@ -22,15 +22,20 @@ from consumers.analytics.grid import HOUR, grid_of
 from consumers.analytics.layout import Layout
 from consumers.analytics.model import PostNumbers, SchoolNumbers
 from consumers.analytics.people import DayOfPeople
-from consumers.analytics.quiet import QuietBucket, QuietDays, Span, spans_between
+from consumers.analytics.quiet import QuietBucket, QuietDays, spans_between
 from consumers.analytics.schema import Kind
 from consumers.analytics.series import Window
 from consumers.engine.reads import Unanswered
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Connection, Pool, fetch_rows
 
-#: A bucket: start, views, people, seconds, views that told their length, views by source.
-Row = tuple[Any, ...]
+
+class Views(NamedTuple):
+    """Buckets (start, views, people), and over all of them: seconds, views that told their length, views by source."""
+
+    buckets: list[tuple[datetime, int, int]]
+    sums: Sequence[int]
+
 
 #: Where each kind has the sums of days with many views, by hour and by day.
 _SUMS: Final = {
@@ -61,18 +66,19 @@ class AnalyticsView:
             async with self._pool.connection() as conn, conn.transaction():
                 sql, kind = await self._sql.of(conn, grid)
                 sets = await self._sets(conn, sql["post_people"], post_id, grid)
-                rows = await fetch_rows(conn, sql[f"views_{grid.bucket.value}"], params, prepare=True)
+                spans = spans_between(days, grid, sets)
+                quiet = await self._quiet.count(conn, [(post_id, *span) for span in spans], grid.bucket)
+                if kind == Kind.COMMUNITY:  # whose continuous aggregates have the quiet days as well
+                    counted, elsewhere = [], Multirange[datetime]()
+                else:
+                    counted, elsewhere = quiet, _as_ranges(spans)
+                views = await self._views(conn, sql, grid, {**params, "quiet": elsewhere})
                 engagements = await fetch_rows(conn, sql["engagements"], params, prepare=True)
-                spans = [(post_id, *span) for span in spans_between(days, grid, sets)]
-                quiet = await self._quiet.count(conn, spans, grid.bucket)
                 names = frozenset[str]().union(*(bucket.people for bucket in quiet))
                 people = await self._quiet.union(conn, list(sets.values()), names)
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
-        if kind != Kind.COMMUNITY:  # whose continuous aggregates have the quiet days as well
-            # A day that has become busy since its set was looked for is among the quiet ones.
-            rows = [*_without(rows, spans), *map(_as_row, quiet)]
-        return _post_numbers(rows, engagements, people)
+        return _post_numbers(views, counted, engagements, people)
 
     async def school(self, school_id: str, grid: Window) -> SchoolNumbers:
         """Numbers of one school.
@@ -93,6 +99,14 @@ class AnalyticsView:
                 )
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
+
+    async def _views(
+        self, conn: Connection, sql: Mapping[str, str], grid: Window, params: Mapping[str, Any]
+    ) -> Views:
+        cursor = await conn.execute(sql[f"views_{grid.bucket.value}"], params, binary=True, prepare=True)
+        [(starts, views, uniques, *sums)] = await cursor.fetchall()
+        buckets = list(zip(starts or (), views or (), uniques or (), strict=True))
+        return Views(buckets, [total or 0 for total in sums])
 
     async def _sets(self, conn: Connection, statement: str, owner: str, grid: Window) -> dict[int, BitMap]:
         """Who is in the window: whole days by their sets, days in which it begins or ends by their hours."""
@@ -148,29 +162,19 @@ def _within(day: int, people: bytes | None, by_hour: bytes | None, since: int, u
     return DayOfPeople(by_hour=by_hour).between((since - day) // HOUR, (until - day) // HOUR)
 
 
-def _without(rows: list[Row], spans: Iterable[Span]) -> list[Row]:
-    """The rows of the other days."""
-    rows.sort(key=itemgetter(0))
-    starts = [row[0] for row in rows]
-    for _, begin, end in sorted(spans, reverse=True):
-        first, until = (bisect_left(starts, datetime.fromtimestamp(at, UTC)) for at in (begin, end))
-        del rows[first:until]
-    return rows
+def _as_ranges(spans: Iterable[tuple[int, int]]) -> Multirange[datetime]:
+    moment = datetime.fromtimestamp
+    return Multirange(Range(moment(begin, UTC), moment(end, UTC)) for begin, end in spans)
 
 
-def _as_row(bucket: QuietBucket) -> Row:
-    uniques = len(bucket.people)
-    return (bucket.start, bucket.views, uniques, bucket.seconds, bucket.timed, *bucket.by_source)
-
-
-def _post_numbers(rows: Sequence[Row], engagements: list[tuple[Any, ...]], people: int) -> PostNumbers:
+def _post_numbers(
+    busy: Views, quiet: Sequence[QuietBucket], engagements: list[tuple[Any, ...]], people: int
+) -> PostNumbers:
     numbers = PostNumbers(engagements=engagements, unique_viewers=people)
-    if not rows:
-        return numbers
-    starts, views, uniques, durations, timed, *by_source = zip(*rows, strict=True)
-    numbers.views = list(zip(starts, views, uniques, strict=True))
-    counts = zip(SOURCES, map(sum, by_source), strict=True)
-    numbers.sources = [(name, count) for name, count in counts if count]
-    if sum(timed):
-        numbers.average_duration_s = round(sum(durations) / sum(timed), 2)
+    numbers.views = [*busy.buckets, *((bucket.start, bucket.views, len(bucket.people)) for bucket in quiet)]
+    sums = [busy.sums, *((bucket.seconds, bucket.timed, *bucket.by_source) for bucket in quiet)]
+    seconds, timed, *by_source = map(sum, zip(*sums, strict=True))
+    numbers.sources = [(name, count) for name, count in zip(SOURCES, by_source, strict=True) if count]
+    if timed:
+        numbers.average_duration_s = round(seconds / timed, 2)
     return numbers

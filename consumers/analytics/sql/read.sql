@@ -6,16 +6,22 @@
 SELECT zone, kind FROM {schema}.made
 
 -- name: views_hour
--- The hours of a window.
-SELECT hour, view_count, unique_viewers, duration_sum, duration_count, from_feed, from_post_detail, from_search,
-       from_profile, from_direct, from_share, from_other
+-- The hours of a window and their sums, as a single row: thousands of rows cost more than what is in them. Days that
+-- are %(quiet)s may have become busy a moment ago, but are counted from their facts.
+SELECT array_agg(hour), array_agg(view_count), array_agg(unique_viewers), sum(duration_sum)::bigint, sum(duration_count),
+       sum(from_feed), sum(from_post_detail), sum(from_search), sum(from_profile), sum(from_direct), sum(from_share),
+       sum(from_other)
   FROM {schema}.{hours} WHERE post_id = %(post)s AND hour >= %(since)s AND hour < %(until)s
+       AND NOT hour <@ %(quiet)s::tstzmultirange
 
 -- name: views_day
--- The days of a window.
-SELECT day, view_count, unique_viewers, duration_sum, duration_count, from_feed, from_post_detail, from_search,
-       from_profile, from_direct, from_share, from_other
+-- The days of a window and their sums, as a single row: thousands of rows cost more than what is in them. Days that
+-- are %(quiet)s may have become busy a moment ago, but are counted from their facts.
+SELECT array_agg(day), array_agg(view_count), array_agg(unique_viewers), sum(duration_sum)::bigint, sum(duration_count),
+       sum(from_feed), sum(from_post_detail), sum(from_search), sum(from_profile), sum(from_direct), sum(from_share),
+       sum(from_other)
   FROM {schema}.{days} WHERE post_id = %(post)s AND day >= %(since)s AND day < %(until)s
+       AND NOT day <@ %(quiet)s::tstzmultirange
 
 -- name: post_people
 -- The sets of the days that a window touches; where it begins or ends inside a day, the set that knows the hours.

@@ -17,6 +17,7 @@ from typing import Any, Final
 from consumers.search.lines import line_of
 from consumers.search.mapping import document
 from consumers.search.schema import Kind
+from runtime import garbage
 
 #: Fewer rows are mapped sooner than processes have started.
 WORTH_PROCESSES: Final = 10_000
@@ -68,6 +69,7 @@ class Mapper:
 def _begin() -> None:
     """Typesense, which everything waits for in the end, goes first where both want a core."""
     os.nice(_NICE)
+    garbage.settle()
     _end_with_parent()
 
 

@@ -28,7 +28,7 @@ from consumers.search.bulk import Mapper
 from consumers.search.connection import NotThere
 from consumers.search.projection import TOPIC_OF_KIND, VIEW, SearchProjection, index_of
 from consumers.search.schema import KINDS, Kind
-from consumers.search.store import LOAD_BYTES, Refused, Typesense
+from consumers.search.store import Refused, Typesense
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Pool, fetch_dicts
 from schemas.envelope import Event
@@ -109,7 +109,7 @@ class SearchShadows:
 
                 async def write(rows: Page, kind: Kind = kind, target: str = target) -> list[Refused]:
                     made = await mapper.lines(kind, rows, generation)
-                    return await self._store.load(target, list(filter(None, made)), most=LOAD_BYTES)
+                    return await self._store.load(target, list(filter(None, made)))
 
                 async for step in self._fill(kind, cursor, write):
                     yield step

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 from consumers.search.remembered import Remembered
@@ -109,7 +110,8 @@ def _consonants(cluster: str) -> str:
 
 
 def _with_subscripts(parts: list[str]) -> str:
-    return _DOUBLED.sub(r"\1", "".join(map(_CONSONANTS.__getitem__, parts)))
+    letters = "".join(map(_CONSONANTS.__getitem__, parts))
+    return "".join([letter for letter, after in pairwise(f"{letters} ") if letter != after])
 
 
 def _without_subscripts(parts: list[str]) -> str:

@@ -26,8 +26,6 @@ from runtime.settings import Settings
 #: Import requests stay below this, so that one of them neither lasts long nor needs much memory.
 IMPORT_BYTES: Final = 4 * 1024 * 1024
 _TOLD_CHARS: Final = 80
-#: A bulk load has the server for itself, more or less.
-LOAD_BYTES: Final = 4 * IMPORT_BYTES
 #: Deletes carry their ids in the address, which 0.24 and proxies in front of it keep short.
 DELETE_IDS: Final = 50
 
@@ -97,12 +95,10 @@ class Typesense:
         """Write whole documents; those that do not fit the schema come back."""
         return await self.load(collection, list(map(line_of, documents)))
 
-    async def load(
-        self, collection: str, lines: Sequence[bytes], *, most: int = IMPORT_BYTES
-    ) -> list[Refused]:
-        """The same with documents that are lines already (`lines.py`), at most so many bytes in a request."""
+    async def load(self, collection: str, lines: Sequence[bytes]) -> list[Refused]:
+        """The same with documents that are lines already (`lines.py`)."""
         refused: list[Refused] = []
-        for chunk in _in_chunks(lines, most):
+        for chunk in _in_chunks(lines, IMPORT_BYTES):
             _, answer = await exchange(
                 self._session,
                 "POST",

@@ -38,6 +38,8 @@ _WORD: Final = rf"[^\W_{_KHMER}]+(?:[{_MARKS}]+[^\W_{_KHMER}]*)*"
 #: Either a run of Khmer or a word of any other script; everything else separates.
 _RUN: Final = re.compile(rf"(?P<khmer>[{_KHMER}]+)|{_WORD}")
 _WORDS: Final = re.compile(_WORD)
+#: The same in what has no other letters, found in half the time.
+_ASCII_WORDS: Final = re.compile(r"[A-Za-z0-9]+")
 #: Khmer, with runs that only space parts taken together.
 _STRETCH: Final = re.compile(rf"([{_KHMER}]+(?:\s+[{_KHMER}]+)*)")
 _CAMEL: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
@@ -114,7 +116,7 @@ def pieces(text: str) -> tuple[list[str] | Stretch, ...]:
     for number, piece in enumerate(_STRETCH.split(normalise(text))):
         if number % 2:
             found += _stretches(piece)
-        elif words := _WORDS.findall(piece):
+        elif words := (_ASCII_WORDS if piece.isascii() else _WORDS).findall(piece):
             found.append(words)
     return tuple(found)
 
@@ -145,6 +147,8 @@ def index_words(text: str) -> str:
     The pairs of a stretch of Khmer are an unbroken chain, spaces in it or not; the clusters that end its runs come
     last, for questions of one cluster.
     """
+    if not text:
+        return ""
     out: list[str] = []
     ends: list[str] = []
     for piece in pieces(text):

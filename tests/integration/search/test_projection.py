@@ -13,7 +13,7 @@ from consumers.search import projection as projection_module
 from consumers.search.checkpoint import LATE_SECONDS, Checkpoint
 from consumers.search.projection import SearchProjection
 from consumers.search.schema import alias, checkpoint_collection, collection, definition, state_alias, token
-from consumers.search.store import IMPORT_BYTES, Refused, Typesense
+from consumers.search.store import Refused, Typesense
 from runtime.errors import Retryable
 from runtime.postgres import Pool
 from runtime.settings import Settings
@@ -198,9 +198,9 @@ class PausedStore(Typesense):
         super().__init__(real._session)
         self.late: list[tuple[str, Sequence[bytes]]] = []
 
-    async def load(self, name: str, lines: Sequence[bytes], *, most: int = IMPORT_BYTES) -> list[Refused]:
+    async def load(self, name: str, lines: Sequence[bytes]) -> list[Refused]:
         if name.endswith("_checkpoint"):
-            return await super().load(name, lines, most=most)
+            return await super().load(name, lines)
         self.late.append((name, lines))
         raise Retryable("the answer never came")
 

@@ -48,8 +48,8 @@ class SearchProjection:
     topics: ClassVar[frozenset[str]] = frozenset(_KIND_OF_TOPIC)
     #: Each batch costs a few requests more; Typesense takes many documents in hardly more time than few.
     batch_events: ClassVar[int] = 2000
-    #: Between two batches Typesense has nothing to do: a fill of 2,000 at a time takes a third longer.
-    fill_batches: ClassVar[int] = 10
+    #: Between two batches Typesense has nothing to do for a moment: a fill of 2,000 at a time takes a third longer.
+    fill_batches: ClassVar[int] = 20
     #: So a steady trickle comes as ten batches a second and not as fifty; a post on its own waits for nothing. Seconds.
     gather: ClassVar[float] = 0.1
     #: Members and enrolments are counted with the rows of their clubs and courses.

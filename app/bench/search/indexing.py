@@ -24,11 +24,24 @@ _PATIENCE: Final = 1_800.0
 _IN_FLIGHT: Final = (1, 2)
 _DOCUMENTS: Final = 1000
 
+_PUBLISHED_SQL: Final = """
+SELECT (SELECT bool_and(pg_visible_in_snapshot(xid, marker_snapshot::pg_snapshot)) FROM outbox.events)
+  FROM outbox.relay_state ORDER BY epoch DESC LIMIT 1
+"""
 _LIVE_SQL: Final = "SELECT count(*) FROM engine.checkpoints WHERE consumer = 'search' AND state = 'live'"
 
 
 class NotIndexed(Exception):
-    """The consumer did not fill the index."""
+    """The consumer did not fill the index, or could not begin."""
+
+
+async def relay_idle(conn: Connection) -> None:
+    """Until the relay has told of everything: a fill does not need it, and it would take its share of the cores."""
+    deadline = perf_counter() + _PATIENCE
+    while await fetch_rows(conn, _PUBLISHED_SQL) != [(True,)]:
+        if perf_counter() > deadline:
+            raise NotIndexed(f"the relay is not idle after {_PATIENCE:.0f} s")
+        await asyncio.sleep(0.5)
 
 
 async def ours(stage: Stage, conn: Connection, http: httpx.AsyncClient) -> float:

@@ -43,6 +43,7 @@ async def measure(on: SearchServers, load: Load, say: Callable[[str], None]) -> 
         await fill(conn, load.posts, short=load.short)
         say(f"written in {perf_counter() - started:.0f} s; indexing …")
         with stage.process("relay"):
+            await indexing.relay_idle(conn)
             ours = await indexing.ours(stage, conn, http)
             raw = await indexing.raw(http, say) if load.posts <= _MOST_RAW else None
             say(f"{load.rate:g} questions a second while {load.writes:g} posts a second are written …")

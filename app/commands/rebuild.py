@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app import wiring
-from runtime import logs
+from runtime import garbage, logs
 
 if TYPE_CHECKING:
     from app.rebuilding import Show
@@ -82,6 +82,7 @@ def _run(view: str, work: Callable[[Rebuilding], Awaitable[Rebuild | None]]) -> 
 
     settings = wiring.load_settings()
     logs.configure("WARNING", process=f"rebuild {view}")
+    garbage.settle()
     try:
         with _progress() as show:
             return asyncio.run(rebuilding.run(settings, view, work, show))

@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from consumers.analytics.arrays import integers, texts
 from consumers.analytics.facts import Activity, Changes, Engagement
 from consumers.analytics.layout import Layout
 from consumers.analytics.people import DayOfPeople, Key, Numbers, PeopleSets, mark
+from runtime.arrays import integers, texts
 from runtime.postgres import Connection, fetch_rows
 
 #: Owner (post or school; None has no bucket), hour, person.

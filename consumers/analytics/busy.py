@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from consumers.analytics.arrays import integers, texts
 from consumers.analytics.layout import Layout
 from consumers.analytics.people import DayOfPeople, Key, PeopleSets
+from runtime.arrays import integers, texts
 from runtime.postgres import Connection, fetch_rows
 
 _MOST: Final = 200_000

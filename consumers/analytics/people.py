@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from pyroaring import BitMap
 
-from consumers.analytics.arrays import integers, texts
 from consumers.analytics.layout import Layout
+from runtime.arrays import integers, texts
 from runtime.postgres import Connection, fetch_rows
 
 #: Numbers of people are below this bit, the hour of the day (0 to 25) is above it.

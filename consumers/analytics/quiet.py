@@ -12,10 +12,10 @@ from typing import Any, Final, NamedTuple
 
 from pyroaring import BitMap
 
-from consumers.analytics.arrays import integers, texts
 from consumers.analytics.grid import Grid
 from consumers.analytics.layout import Layout
 from consumers.analytics.series import Bucket, Window
+from runtime.arrays import integers, texts
 from runtime.postgres import Connection, fetch_rows
 
 #: People without a number (they are in no set) are given one from here for the time of an answer.

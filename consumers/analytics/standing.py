@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from consumers.analytics.arrays import texts
 from consumers.analytics.facts import Changes
+from runtime.arrays import texts
 from runtime.postgres import Pool, fetch_rows
 from runtime.statements import load
 

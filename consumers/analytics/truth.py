@@ -12,10 +12,10 @@ from datetime import datetime
 from time import monotonic
 from typing import Final
 
-from consumers.analytics.arrays import texts
 from consumers.analytics.facts import Changes, View
 from consumers.engine.hydration import wait_until_visible
 from consumers.engine.projection import Batch
+from runtime.arrays import texts
 from runtime.postgres import Pool, fetch_rows
 
 #: For so long (s) the truth need not say again what it has said.

@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final
 
-from consumers.analytics.arrays import integers, texts
 from consumers.analytics.busy import BusyDays
 from consumers.analytics.facts import Changes, View
 from consumers.analytics.layout import Layout
 from consumers.analytics.people import DayOfPeople, Key, Numbers, mark
 from consumers.analytics.tally import Bucket, Tally, Touched
+from runtime.arrays import integers, texts
 from runtime.postgres import Connection, fetch_rows
 
 _COLUMNS: Final = (

@@ -22,6 +22,7 @@ from consumers.embeddings.text import MAX_CHARS, document
 from consumers.engine.hydration import wait_until_visible
 from consumers.engine.projection import Batch, StaleOwner, StoreForgot
 from runtime import jobs, statements
+from runtime.arrays import bytestrings, texts
 from runtime.errors import Retryable
 from runtime.postgres import TRANSIENT, Connection, Pool
 
@@ -200,17 +201,18 @@ class EmbeddingStore:
         """Write documents, copy the vectors that the cache has, queue the other texts; True when there are such."""
         if not docs:
             return False
-        texts = {doc.digest: doc.text for doc in docs}
-        params: dict[str, Any] = {"model": model_id, "hashes": list(texts)}
+        wanted = {doc.digest: doc.text for doc in docs}
+        params: dict[str, Any] = {"model": model_id, "hashes": bytestrings(wanted)}
         # vectors of a load are taken from the cache later: there is nothing to hold on to until then
         rows = await (await conn.execute(self._sql["cached" if load else "lock_cached"], params)).fetchall()
         cached = {bytes(row[0]) for row in rows}
-        missing = {digest: text for digest, text in texts.items() if digest not in cached}
+        missing = {digest: text for digest, text in wanted.items() if digest not in cached}
         if missing:
-            params |= {"hashes": list(missing), "texts": list(missing.values()), "refill": refill}
+            params |= {"hashes": bytestrings(missing), "texts": list(missing.values()), "refill": refill}
             await conn.execute(self._sql["queue_texts"], params)
         columns = _columns((doc.kind, doc.id) for doc in docs)
-        await conn.execute(self._sql["save_documents"], {**columns, "hashes": [doc.digest for doc in docs]})
+        hashes = bytestrings(doc.digest for doc in docs)
+        await conn.execute(self._sql["save_documents"], {**columns, "hashes": hashes})
         if cached and not load:
             await conn.execute(self._sql["copy_cached"], {**columns, "model": model_id})
         return bool(missing)
@@ -229,14 +231,14 @@ class EmbeddingStore:
 
     async def _hydrate(self, conn: Connection, touched: Touched, model: Model) -> dict[Key, Document]:
         params = {
-            "posts": list(touched.posts),
-            "courses": list(touched.courses),
-            "users": list(touched.users),
+            "posts": texts(touched.posts),
+            "courses": texts(touched.courses),
+            "users": texts(touched.users),
             "visibilities": list(self._policy.visibilities),
             "profiles": list(self._policy.profiles),
             "chars": _READ_CHARS,
         }
-        rows = await (await conn.execute(self._sql["hydrate"], params)).fetchall()
+        rows = await (await conn.execute(self._sql["hydrate"], params, binary=True)).fetchall()
         docs = (document(Kind(kind), key, parts, tags or (), model) for kind, key, parts, tags in rows)
         return {(doc.kind, doc.id): doc for doc in docs if doc is not None}
 
@@ -283,6 +285,6 @@ async def _drop_absent_people(conn: Connection, users: Sequence[str]) -> None:
         await conn.execute(_SQL["drop_interests"], {"users": absent})
 
 
-def _columns(keys: Iterable[Key]) -> dict[str, list[str]]:
+def _columns(keys: Iterable[Key]) -> dict[str, str]:
     pairs = list(keys)
-    return {"kinds": [str(kind) for kind, _ in pairs], "ids": [key for _, key in pairs]}
+    return {"kinds": texts(kind for kind, _ in pairs), "ids": texts(key for _, key in pairs)}

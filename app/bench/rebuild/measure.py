@@ -14,6 +14,7 @@ from app.bench.rebuild.rebuilding import Took, rebuild
 from app.bench.rebuild.truth import fill
 from app.bench.search.stage import Stage
 from app.bench.servers import SearchServers, search_servers, servers
+from runtime import garbage
 from runtime.postgres import connect, open_pool
 from runtime.settings import Settings
 
@@ -26,6 +27,7 @@ _VIEWS_OF_A_POST: Final = 50
 
 def measure(views: Collection[str], *, sizes: Sequence[int], say: Say) -> dict[str, Any]:
     """Figures of each size; sizes count posts, for analytics views of posts."""
+    garbage.settle()  # as the command does
     at: dict[str, dict[str, Any]] = {}
     for size in sorted(sizes):
         started = perf_counter()

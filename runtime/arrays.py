@@ -22,3 +22,8 @@ def texts(values: Iterable[str]) -> str:
     if "\\" in joined or joined.count('"') != 2 * (len(values) - 1):
         joined = '","'.join(value.replace("\\", "\\\\").replace('"', '\\"') for value in values)
     return f'{{"{joined}"}}'
+
+
+def bytestrings(values: Iterable[bytes]) -> str:
+    """For `%s::bytea[]`."""
+    return texts(f"\\x{value.hex()}" for value in values)

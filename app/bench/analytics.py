@@ -24,6 +24,7 @@ from consumers.analytics.series import Bucket, Period, Window, window
 from consumers.analytics.store import AnalyticsStore
 from consumers.analytics.view import AnalyticsView
 from consumers.engine.projection import Batch
+from runtime import garbage
 from runtime.postgres import Connection, Pool, connect, fetch_rows, open_pool
 
 Say = Callable[[str], None]
@@ -56,6 +57,7 @@ class Size:
 
 def measure(on: Servers, size: Size, *, rounds: int, say: Say) -> dict[str, Any]:
     """All figures."""
+    garbage.settle()  # as consumers and the API do
     return asyncio.run(_measure(on, size, rounds, say))
 
 

@@ -7,8 +7,8 @@ is `view.py`'s.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Final, NoReturn
 
@@ -29,6 +29,21 @@ from runtime.postgres import TRANSIENT, Connection, Pool, fetch_rows
 
 #: After a batch with facts that were there already, so many batches are looked at first (replays come in runs).
 _CAREFUL_BATCHES: Final = 20
+
+
+#: Somebody has dropped the tables.
+_GONE: Final = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """What PostgreSQL says, as the engine knows it."""
+    try:
+        yield
+    except _GONE as error:
+        raise StoreForgot(f"analytics tables are gone: {error}") from error
+    except TRANSIENT as error:
+        raise Retryable(f"analytics database: {error}") from error
 
 
 class AnalyticsStore:
@@ -57,7 +72,7 @@ class AnalyticsStore:
             async with self._pool.connection() as conn:
                 kind = await install(conn, self._layout)
                 [(webassembly,)] = await fetch_rows(conn, self._sql["is_webassembly"])
-        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
+        except _GONE as error:
             raise Retryable(f"analytics tables have just been dropped: {error}") from error
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
@@ -69,7 +84,7 @@ class AnalyticsStore:
         try:
             async with self._pool.connection() as conn:
                 rows = await fetch_rows(conn, self._sql["read_checkpoint"])
-        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+        except _GONE:
             return None
         except TRANSIENT as error:
             raise Retryable(f"analytics database: {error}") from error
@@ -96,7 +111,7 @@ class AnalyticsStore:
         Raises:
             Retryable, StaleOwner, StoreForgot: as `write`.
         """
-        try:
+        with _translated():
             async with self._pool.connection() as conn:
                 async with conn.transaction():
                     if not (await conn.execute(self._sql["claim"], {"generation": generation})).rowcount:
@@ -104,10 +119,6 @@ class AnalyticsStore:
                     missing = await self._begin(conn, months)
                     yield conn
                 self._months |= missing
-        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-            raise StoreForgot(f"analytics tables are gone: {error}") from error
-        except TRANSIENT as error:
-            raise Retryable(f"analytics database: {error}") from error
 
     async def write(self, changes: Changes, batch: Batch) -> None:
         """Apply a batch's net changes and its checkpoint in one transaction.
@@ -117,7 +128,7 @@ class AnalyticsStore:
             StaleOwner: a newer owner has written here.
             StoreForgot: the tables or the checkpoint are gone.
         """
-        try:
+        with _translated():
             if batch.replayed:
                 changes = await standing(self._truth, changes)
             truth = await self._known.read(changes, batch)
@@ -129,10 +140,6 @@ class AnalyticsStore:
                 self._careful = _CAREFUL_BATCHES
                 await self._write(complete, batch, careful=True)
             await self._refresh_late(idle=not batch.events)
-        except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName) as error:
-            raise StoreForgot(f"analytics tables are gone: {error}") from error
-        except TRANSIENT as error:
-            raise Retryable(f"analytics database: {error}") from error
 
     async def _write(self, changes: Changes, batch: Batch, *, careful: bool) -> None:
         async with self._pool.connection() as conn, conn.transaction():

@@ -21,7 +21,7 @@ from consumers.engine.pace import Pace
 from consumers.engine.verification import Differences, Key, Verifier
 from runtime.errors import ConfigurationError, Retryable
 from runtime.jobs import Actor
-from runtime.postgres import Connection, Pool, fetch_dicts, open_pool
+from runtime.postgres import TRANSIENT, Connection, Pool, fetch_dicts, open_pool
 from runtime.settings import Profile, Settings
 from runtime.statements import load
 
@@ -100,6 +100,8 @@ async def verify(
             if names:
                 raise
             results.append(Result(name, Differences(name), off=str(error)))
+        except TRANSIENT as error:
+            raise Retryable(f"PostgreSQL: {error or type(error).__name__}") from error
     return results
 
 

@@ -26,5 +26,7 @@ def configure(level: str = "INFO", *, process: str | None = None) -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
+    # psycopg tells of each try to connect; who needs the connection says it once, when the last one has failed.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     if process:
         structlog.contextvars.bind_contextvars(process=process)

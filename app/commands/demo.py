@@ -35,5 +35,12 @@ def demo(
         ok = asyncio.run(tour(console, stack.env))
         if keep:
             console.print(f"Still running. API {stack.env['API_URL']}  console {stack.env['CONSOLE_URL']}")
-            console.print(f"Stop it with: STUNITY_HOME={stack.home} {sys.argv[0]} down")
+            home = f"STUNITY_HOME={stack.home}"
+            console.print(
+                "To use it from a shell, and to end it (its data stays in that folder until you delete it):"
+            )
+            console.print(
+                f'  export {home}; source .venv/bin/activate; eval "$(stunity env)"', soft_wrap=True
+            )
+            console.print(f"  {home} {sys.argv[0]} down", soft_wrap=True)
     raise typer.Exit(0 if ok else 1)

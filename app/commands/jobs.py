@@ -147,7 +147,7 @@ class _Lines:
     def _tell(self, job: Job) -> None:
         if monotonic() - self._said_at >= _LINE_EVERY:
             self._said_at = monotonic()
-            typer.echo(f"{job.state}: {job.done:,} of {job.total:,} events, {_left(job)}", err=True)
+            typer.echo(f"{job.state}: {job.done:,} of {job.total:,} events{_left(job)}", err=True)
 
 
 class _Bar(_Lines):
@@ -172,7 +172,7 @@ def _shown() -> _Lines:
 
 
 def _left(job: Job) -> str:
-    return f"about {job.eta:,.0f} s left" if job.eta is not None else ""
+    return f", about {job.eta:,.0f} s left" if job.eta is not None else ""
 
 
 def _wish(job_id: int, what: jobs.Wish, outcome: str) -> None:

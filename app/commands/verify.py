@@ -79,7 +79,7 @@ def _show(result: Result) -> None:
         typer.echo(f"{result.view}: off ({result.off})")
         return
     mended = f", {result.repaired} mended" if result.repaired else ""
-    typer.echo(f"{result.view}: {result.verdict}, {found.compared} compared{mended}")
+    typer.echo(f"{result.view}: {result.verdict}, {found.compared:,} compared{mended}")
     for what, keys in (
         ("missing", found.missing),
         ("extra", found.extra),

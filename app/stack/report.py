@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import time
 from datetime import UTC, datetime
@@ -62,12 +63,16 @@ def addresses(console: Console, found: StackState) -> None:
         console.print(
             f"API      {environment['API_URL']}  (reference: {environment['API_URL']}/openapi.json)",
             highlight=False,
+            soft_wrap=True,
         )
         console.print(
             f"console  {environment['CONSOLE_URL']}  (any user, password OPERATOR_TOKEN of `stunity env`)",
             highlight=False,
+            soft_wrap=True,
         )
-    console.print('settings eval "$(stunity env)"', highlight=False)
+    home = os.environ.get("STUNITY_HOME")
+    elsewhere = f"export STUNITY_HOME={shlex.quote(home)}; " if home else ""
+    console.print(f'settings {elsewhere}eval "$(stunity env)"', highlight=False, soft_wrap=True)
 
 
 def document(found: StackState | None, readiness: dict[str, Any] | None) -> dict[str, Any]:

@@ -34,13 +34,11 @@ def demo(
         console.rule("[bold]The tour")
         ok = asyncio.run(tour(console, stack.env))
         if keep:
-            console.print(f"Still running. API {stack.env['API_URL']}  console {stack.env['CONSOLE_URL']}")
+            urls = f"API {stack.env['API_URL']}  console {stack.env['CONSOLE_URL']}"
+            console.print(f"Still running. {urls}", soft_wrap=True)
             home = f"STUNITY_HOME={stack.home}"
-            console.print(
-                "To use it from a shell, and to end it (its data stays in that folder until you delete it):"
-            )
-            console.print(
-                f'  export {home}; source .venv/bin/activate; eval "$(stunity env)"', soft_wrap=True
-            )
+            console.print("To use it, and to end it (its data stays in that folder until you delete it):")
+            settings = 'source .venv/bin/activate; eval "$(stunity env)"'
+            console.print(f"  export {home}; {settings}", soft_wrap=True)
             console.print(f"  {home} {sys.argv[0]} down", soft_wrap=True)
     raise typer.Exit(0 if ok else 1)

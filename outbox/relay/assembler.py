@@ -91,15 +91,19 @@ class Assembler:
         return self._rare(bytes(message))
 
     def take(self) -> Batch | None:
-        """What has come since the last batch; None when there was no row."""
-        count = len(self._frames)
-        if not count:
+        """What has come since the last batch; None when nothing has.
+
+        A transaction whose rows went out before its commit came is ended by a batch without rows.
+        """
+        if self.empty:
             return None
-        first = min(Position.parse(bytes(frames[1])) for frames in self._frames.lists if frames)
-        last = max(Position.parse(bytes(frames[-2])) for frames in self._frames.lists if frames)
+        count = len(self._frames)
+        first = min((_place(frames[1]) for frames in self._frames.lists if frames), default=None)
+        last = max((_place(frames[-2]) for frames in self._frames.lists if frames), default=None)
+        ended = Position(self._commit, self._index)
         batch = Batch(
-            first,
-            last,
+            first or ended,
+            last or ended,
             self._frames.take(),
             WAL_LAYOUT,
             count,
@@ -114,7 +118,7 @@ class Assembler:
     @property
     def empty(self) -> bool:
         """Whether nothing waits to be taken."""
-        return not any(self._frames.lists)
+        return not self._commits and not any(self._frames.lists)
 
     @property
     def full(self) -> bool:
@@ -164,3 +168,7 @@ class Assembler:
         self._frames.add(b"%d-%d" % (self._commit, self._index), row)
         self.size += len(data)
         return self.full
+
+
+def _place(stream_id: bytes | memoryview) -> Position:
+    return Position.parse(bytes(stream_id))

@@ -119,6 +119,20 @@ def test_full_at_the_commit_or_in_slices() -> None:
     assert (rest.first, rest.end, rest.complete) == (Position(300, 3001), 360, True)
 
 
+def test_a_commit_that_comes_behind_its_rows_is_handed_over(assembler: Assembler) -> None:
+    """Whoever counts the transactions that are not visible yet would not hear of this one before the next write."""
+    assembler.feed(begin(100, xid=42))
+    assembler.feed(wrapped(insert(7, *row(1))))
+    rows = taken(assembler)
+    assert (rows.count, rows.complete, rows.commits) == (1, False, [])
+    assembler.feed(commit(100))
+    assert not assembler.empty
+    end = taken(assembler)
+    assert (end.count, end.frames, end.complete, end.commits) == (0, [None], True, [(100, 1, 42)])
+    assert end.end == assembler.decoded
+    assert assembler.empty
+
+
 def test_rows_of_other_tables_do_not_count(assembler: Assembler) -> None:
     assembler.feed(wrapped(relation(8, "public", "noise", "v")))
     assembler.feed(begin(100))

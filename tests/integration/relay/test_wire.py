@@ -12,7 +12,8 @@ from tests.support.processes import real_relay
 from tests.support.relay import Streams, emit_many, relay_settings, running
 from tests.support.wire import wire_to
 
-_MANY = 400  # events of 500 bytes: a request of some 200 KB
+_MANY = 400  # events of 500 bytes: 200 KB, in as many requests as the relay reads gulps
+_SOME_EVENTS = 2_000  # bytes; more than a marker needs
 
 
 @pytest.mark.parametrize("place", [100, 100_000])
@@ -38,7 +39,7 @@ def test_cut_before_the_reply(
         emit_many(connection, 20)
         streams.wait_for_all()
         fence = connection.execute("SELECT fence FROM outbox.relay_state").fetchone()
-        wire.cut_before_the_reply(100_000)
+        wire.cut_before_the_reply(_SOME_EVENTS)
         emit_many(connection, _MANY, size=500)
         streams.wait_for_all()
         assert wire.cuts == 1

@@ -20,10 +20,11 @@ from runtime.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """One answer of a search: the stored part of the documents, best first, and how many match in all."""
+    """One answer of a search: the stored part of the documents, best first, how many match, and of how many."""
 
     documents: list[Document]
     found: int
+    out_of: int
 
 
 class Searches:
@@ -55,4 +56,4 @@ async def open_searches(settings: Settings, *, timeout: float) -> AsyncIterator[
 def _hits(result: Mapping[str, Any]) -> Hits:
     if "hits" not in result:
         raise error_of(result.get("code", 500), str(result.get("error")))
-    return Hits([hit["document"] for hit in result["hits"]], result["found"])
+    return Hits([hit["document"] for hit in result["hits"]], result["found"], result["out_of"])

@@ -1,37 +1,31 @@
 """The read side in Typesense: ranked keys for a viewer.
 
 What they look like, and whether they may be seen after all, is read from PostgreSQL in `hydrate.py`; where Typesense
-does not answer, `fallback.py` does. How a question is put is `asking.py`, in the form of `text.py`; filters are made
-of tokens (`visible.py`). Counts of hits stay inside: the index may be behind, so a number of it is nothing to show.
+does not answer, `fallback.py` does. How a question is put is `asking.py`, in the form of `text.py`; how it is kept to
+what the viewer may find, `narrowing.py`. Counts of hits stay inside: the index may be behind, so a number of it is
+nothing to show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
 
 from consumers.search import asking, schema
 from consumers.search.asking import Question
+from consumers.search.narrowing import MOST_HITS, Narrowed, Search
 from consumers.search.request import PostQuery
 from consumers.search.schema import Kind, token
 from consumers.search.searches import Searches
 from consumers.search.tags import canonical
 from consumers.search.text import query_words
-from consumers.search.visible import filter_by
 from runtime.access import Scope
-
-#: Most hits that Typesense gives at once.
-_MOST: Final = 250
-#: A query that nobody waits for any more must not keep the server busy.
-_CUTOFF_MS: Final = 400
 
 
 class SearchView:
     """Searches the four collections behind the aliases of `prefix`."""
 
     def __init__(self, searches: Searches, prefix: str) -> None:
-        self._searches = searches
-        self._prefix = prefix
+        self._narrowed = Narrowed(searches, prefix)
 
     async def posts(
         self, query: PostQuery, scope: Scope, first: int, count: int, until: int | None = None
@@ -45,14 +39,14 @@ class SearchView:
         exact = asking.exactly(text)
         if exact is None:
             return []
-        filters = _post_filters(query, until)
-        search = self._search("posts", exact, scope, filters=filters)
+        filters = _post_filters(query)
+        fields = schema.QUERY_BY["posts"]
         pages = _pages(first, count)
-        answers = await self._searches.ask(
-            [{**search, "page": page, "per_page": size} for page, size in pages]
+        answers = await self._narrowed.ask(
+            [Search("posts", exact, fields, size, page, filters, until) for page, size in pages], scope
         )
         if not answers[0].found:
-            found = await self._leniently(["posts"], text, scope, filters=filters)
+            found = await self._leniently(["posts"], text, scope, filters=filters, until=until)
             return found["posts"][first : first + count]
         start = (pages[0][0] - 1) * pages[0][1]
         keys = [hit["key"] for answer in answers for hit in answer.documents]
@@ -69,8 +63,8 @@ class SearchView:
         exact = asking.exactly(text)
         if exact is None:
             return {kind: [] for kind in kinds}
-        searches = [{**self._search(kind, exact, scope, clubs=clubs), "per_page": limit} for kind in kinds]
-        found = dict(zip(kinds, await self._keys(searches), strict=True))
+        searches = [Search(kind, exact, schema.QUERY_BY[kind], limit) for kind in kinds]
+        found = dict(zip(kinds, await self._keys(searches, scope, clubs), strict=True))
         if any(found.values()):
             return found
         found = await self._leniently(kinds, text, scope, clubs=clubs)
@@ -88,12 +82,8 @@ class SearchView:
         if not words:
             return {kind: [] for kind in schema.KINDS}
         begun = Question({"q": " ".join(words)})
-        searches = [
-            self._search(kind, begun, scope, clubs=clubs, fields=schema.SUGGEST_BY[kind])
-            for kind in schema.KINDS
-        ]
-        answers = await self._keys([{**one, "per_page": limit} for one in searches])
-        return dict(zip(schema.KINDS, answers, strict=True))
+        searches = [Search(kind, begun, schema.SUGGEST_BY[kind], limit) for kind in schema.KINDS]
+        return dict(zip(schema.KINDS, await self._keys(searches, scope, clubs), strict=True))
 
     async def _leniently(
         self,
@@ -102,7 +92,8 @@ class SearchView:
         scope: Scope,
         *,
         clubs: Sequence[str] = (),
-        filters: Sequence[str] = (),
+        filters: tuple[str, ...] = (),
+        until: int | None = None,
     ) -> dict[Kind, list[str]]:
         """What is nearly like the question: a round trip more for each group that has nothing, three at most."""
         *alike, partly = asking.leniently(text)
@@ -110,46 +101,27 @@ class SearchView:
             if not questions:
                 continue
             searches = [
-                self._search(kind, one, scope, clubs=clubs, filters=filters)
+                Search(kind, one, _fields(kind, one), asking.LENIENT_HITS, filters=filters, until=until)
                 for kind in kinds
                 for one in questions
             ]
-            answers = await self._keys([{**one, "per_page": asking.LENIENT_HITS} for one in searches])
+            answers = await self._keys(searches, scope, clubs)
             size = len(questions)
             found = {kind: merge(answers[at * size : (at + 1) * size]) for at, kind in enumerate(kinds)}
             if any(found.values()):
                 return found
         return {kind: [] for kind in kinds}
 
-    async def _keys(self, searches: Sequence[dict[str, Any]]) -> list[list[str]]:
-        return [[hit["key"] for hit in answer.documents] for answer in await self._searches.ask(searches)]
-
-    def _search(
-        self,
-        kind: Kind,
-        question: Question,
-        scope: Scope,
-        *,
-        clubs: Sequence[str] = (),
-        filters: Sequence[str] = (),
-        fields: tuple[tuple[str, int], ...] | None = None,
-    ) -> dict[str, Any]:
-        fields = schema.SOUNDS_BY if question.sounds else fields or schema.QUERY_BY[kind]
-        return {
-            "collection": schema.alias(self._prefix, kind),
-            "query_by": ",".join(name for name, _ in fields),
-            "query_by_weights": ",".join(str(weight) for _, weight in fields),
-            "filter_by": " && ".join([filter_by(kind, scope, clubs), *filters]),
-            "sort_by": schema.SORT_BY,
-            "include_fields": "key",
-            "highlight_fields": "none",
-            "highlight_full_fields": "none",
-            "search_cutoff_ms": _CUTOFF_MS,
-            **question.parameters,
-        }
+    async def _keys(self, searches: Sequence[Search], scope: Scope, clubs: Sequence[str]) -> list[list[str]]:
+        answers = await self._narrowed.ask(searches, scope, clubs)
+        return [[hit["key"] for hit in answer.documents] for answer in answers]
 
 
-def _post_filters(query: PostQuery, until: int | None) -> list[str]:
+def _fields(kind: Kind, question: Question) -> tuple[tuple[str, int], ...]:
+    return schema.SOUNDS_BY if question.sounds else schema.QUERY_BY[kind]
+
+
+def _post_filters(query: PostQuery) -> tuple[str, ...]:
     """The caller's own filters; a post type that is not a plain word matches nothing."""
     filters = []
     if query.school_id is not None:
@@ -158,13 +130,11 @@ def _post_filters(query: PostQuery, until: int | None) -> list[str]:
         filters.append(f"postType:=`{query.post_type if query.post_type.isidentifier() else token('')}`")
     if query.tag is not None:  # letters and digits are all that is left of it
         filters.append(f"tags:=`{canonical(query.tag) or token('')}`")
-    if until is not None:
-        filters.append(f"createdAt:<={until}")
-    return filters
+    return tuple(filters)
 
 
 def _pages(first: int, count: int) -> list[tuple[int, int]]:
     """The (page, size) pairs that cover these hits: 0.24 knows no offset."""
-    if first + count <= _MOST:
+    if first + count <= MOST_HITS:
         return [(1, first + count)]
-    return [(page + 1, _MOST) for page in range(first // _MOST, (first + count - 1) // _MOST + 1)]
+    return [(page + 1, MOST_HITS) for page in range(first // MOST_HITS, (first + count - 1) // MOST_HITS + 1)]

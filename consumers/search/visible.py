@@ -1,4 +1,4 @@
-"""The viewer's half of the visibility rule in the index: a filter made of their scope.
+"""The viewer's half of the visibility rule in the index: a filter made of their scope, and the same for a document.
 
 It narrows what Typesense ranks; `hydrate.py` decides in PostgreSQL what leaves. Every value in a filter is a token
 of letters and digits (`schema.token`) between backticks, so there is nothing to escape and nothing to inject.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from consumers.search.mapping import classmates_audience, personal_audience, school_audience
-from consumers.search.schema import EVERYBODY, Kind, token
+from consumers.search.schema import EVERYBODY, Document, Kind, token
 from runtime.access import Scope
 
 
@@ -30,6 +30,18 @@ def narrowed(audiences: Iterable[str], blocked: Sequence[str] = ()) -> str:
     """
     audience = f"audience:{_list(audiences)}"
     return f"{audience} && owner:!={_list(map(token, blocked))}" if blocked else audience
+
+
+class Finder:
+    """What the filter of posts and people says, said of one document."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._audiences = frozenset(_audiences(scope))
+        self._blocked = frozenset(map(token, scope.blocked))
+
+    def may_find(self, document: Document) -> bool:
+        """Whether the filter lets it through; `audience` and `owner` are looked at."""
+        return not self._audiences.isdisjoint(document["audience"]) and document["owner"] not in self._blocked
 
 
 def _audiences(scope: Scope) -> Iterable[str]:

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from app.stack.postgres import Postgres
 from consumers.engine.projection import Batch, Rejection
-from consumers.search import api, wiring
+from consumers.search import api, narrowing, wiring
 from consumers.search.projection import SearchProjection
 from consumers.search.schema import KINDS
 from consumers.search.store import Typesense, open_typesense
@@ -158,6 +158,13 @@ async def open_api(settings: Settings, pool: Pool, view: Any) -> AsyncIterator[A
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=30) as http:
         yield Api(http, settings)
+
+
+@pytest.fixture(params=["filtered", "wide"])
+def both_ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Searches as of a small collection, and as of a large one."""
+    if request.param == "wide":
+        monkeypatch.setattr(narrowing, "LARGE", 0)
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ import pytest
 from tests.integration.search.conftest import Api, Index
 from tests.support.network import Network
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 POSTS: dict[str, dict[str, Any]] = {
     "calculus": {
         "title": "Calculus revision",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from tests.integration.search.conftest import Api, Index, event, ids
 from tests.support.network import Network
+
+pytestmark = pytest.mark.usefixtures("both_ways")
 
 
 async def _rest(api: Api, first: httpx.Response, **params: str) -> list[str]:

@@ -15,6 +15,8 @@ from runtime.settings import Settings
 from tests.integration.search.conftest import Api, Index, event, everything
 from tests.support.network import Network
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 VIEWERS = ("author", "classmate", "schoolmate", "stranger", "guest", "blocker", "blocked")
 POST_EXPECTED = {
     "PUBLIC": {"author", "classmate", "schoolmate", "stranger", "guest"},

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consumers.search.connection import NotThere, error_of
+from consumers.search.narrowing import MOST_HITS
 from consumers.search.store import Refused, _in_chunks, _refusal
-from consumers.search.view import _MOST, _pages
+from consumers.search.view import _pages
 from runtime.errors import Permanent, Retryable
 
 
@@ -54,7 +55,7 @@ def test_pages_cover_the_hits_that_are_wanted(first: int, count: int) -> None:
     sizes = {size for _, size in pages}
     assert len(sizes) == 1
     size = sizes.pop()
-    assert size <= _MOST
+    assert size <= MOST_HITS
     start, end = (pages[0][0] - 1) * size, pages[-1][0] * size
     assert start <= first
     assert end >= first + count

@@ -7,26 +7,40 @@ from __future__ import annotations
 
 from schemas.errors import UnknownEvent
 
-#: First part of a type → topic. The key of each topic is in the comment.
+#: First part of a type → topic. `post.viewed` is the one exception, below.
 TOPIC_OF_AGGREGATE = {
-    "post": "post",  # post id; post.viewed is the one exception, below
-    "view": "view",  # post id
-    "user": "user",  # user id
-    "follow": "follow",  # follower's id
-    "block": "block",  # blocker's id
-    "like": "engagement",  # post id
+    "post": "post",
+    "view": "view",
+    "user": "user",
+    "follow": "follow",
+    "block": "block",
+    "like": "engagement",
     "comment": "engagement",
     "bookmark": "engagement",
-    "club": "club",  # club id
+    "club": "club",
     "club_member": "club",
-    "course": "course",  # course id
+    "course": "course",
     "enrollment": "course",
-    "quiz": "quiz",  # quiz id
+    "quiz": "quiz",
     "live_quiz": "quiz",
-    "session": "session",  # user id
+    "session": "session",
 }
 
 TOPICS = tuple(dict.fromkeys(TOPIC_OF_AGGREGATE.values()))
+
+#: What an event's key is the id of.
+KEY_OF_TOPIC = {
+    "post": "post",
+    "view": "post",
+    "user": "user",
+    "follow": "follower",
+    "block": "blocker",
+    "engagement": "post",
+    "club": "club",
+    "course": "course",
+    "quiz": "quiz",
+    "session": "user",
+}
 
 #: Events of these are facts: each counts, and a later one may undo it. Of the others only the newest of a key matters.
 FACT_TOPICS = frozenset({"engagement", "view", "quiz"})

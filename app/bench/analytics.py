@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from statistics import quantiles
 from time import perf_counter
 from typing import Any, Final
 
 from app.bench import views_data as data
 from app.bench import views_stream
+from app.bench.percentiles import percentiles
 from app.bench.servers import Servers
 from consumers.analytics.layout import Layout
 from consumers.analytics.projection import AnalyticsProjection
@@ -201,8 +201,7 @@ async def _times(
             started = perf_counter()
             await ask(post, grid)
             taken.append(1000 * (perf_counter() - started))
-    cuts = quantiles(taken, n=100)
-    return {"p50_ms": round(cuts[49], 2), "p95_ms": round(cuts[94], 2), "p99_ms": round(cuts[98], 2)}
+    return percentiles(taken)
 
 
 def _grid(period: Period, bucket: Bucket) -> Window:

@@ -12,12 +12,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from statistics import quantiles
 from typing import Any, Final
 
 import httpx
 import redis.asyncio
 
+from app.bench.percentiles import percentiles
 from app.demo.tour import settled
 from consumers.feeds import schema as feeds
 from consumers.search.schema import token
@@ -65,13 +65,7 @@ class Course:
 
     def figures(self) -> dict[str, float | int]:
         """Milliseconds."""
-        cuts = [1000 * cut for cut in quantiles(self.seconds, n=100)] if len(self.seconds) > 1 else [0.0] * 99
-        return {
-            "p50_ms": round(cuts[49], 1),
-            "p95_ms": round(cuts[94], 1),
-            "p99_ms": round(cuts[98], 1),
-            "missing": len(self.waiting),
-        }
+        return {**percentiles([1000 * took for took in self.seconds]), "missing": len(self.waiting)}
 
 
 async def measure(

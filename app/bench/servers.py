@@ -39,6 +39,11 @@ class Servers:
         """An empty Valkey."""
         return self.valkey.url()
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """How a process of its own reaches both."""
+        return {"DATABASE_URL": self.database_url, "REDIS_URL": self.redis_url}
+
 
 @dataclass(frozen=True, slots=True)
 class SearchServers:
@@ -50,14 +55,30 @@ class SearchServers:
     folder: Path
 
     @property
+    def database_url(self) -> str:
+        """The migrated database."""
+        return self.postgres.url()
+
+    @property
     def settings(self) -> Settings:
         """How search reaches both."""
         return Settings(
-            database_url=self.postgres.url(),
+            database_url=self.database_url,
             typesense_host=HOST,
             typesense_port=self.typesense.port,
             typesense_api_key=SecretStr(self.typesense.api_key),
         )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """How a process of its own reaches all three."""
+        return {
+            "DATABASE_URL": self.database_url,
+            "REDIS_URL": self.valkey.url(),
+            "TYPESENSE_HOST": HOST,
+            "TYPESENSE_PORT": str(self.typesense.port),
+            "TYPESENSE_API_KEY": self.typesense.api_key,
+        }
 
 
 @contextmanager

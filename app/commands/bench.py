@@ -18,6 +18,8 @@ def register(app: typer.Typer) -> None:
     group.command("latency")(latency)
     group.command("embed")(embed)
     group.command("analytics")(analytics)
+    group.command("feed")(feed)
+    group.command("graph")(graph)
     group.command("capture")(capture)
     group.command("search")(search)
     group.command("rebuild")(rebuild)
@@ -172,6 +174,50 @@ def search(
     if len(runs) > 1 and not quality:
         result["compared"] = compared(runs)
     publish("search-quality" if quality else "search", result, as_json=as_json)
+
+
+def feed(
+    users: Annotated[int, typer.Option(min=100, help="People of the network.")] = 2_000,
+    posts: Annotated[int, typer.Option(min=100, help="Posts of it.")] = 20_000,
+    follows: Annotated[int, typer.Option(min=0, help="Follows of it.")] = 50_000,
+    viewers: Annotated[int, typer.Option(min=2, help="How many of them read.")] = 300,
+    rate: Annotated[float, typer.Option(min=1, help="Pages per second.")] = 20.0,
+    writes: Annotated[float, typer.Option(min=0, help="New posts per second in the last part.")] = 2.0,
+    seconds: Annotated[float, typer.Option(min=1, help="Length of each part.")] = 20.0,
+    as_json: Json = False,
+) -> None:
+    """A feed's first page, the same again, one that has not changed; without Redis; upstream's own queries."""
+    import uvloop
+
+    from app.bench import feed as bench
+    from app.bench.report import publish
+    from app.bench.servers import servers
+
+    load = bench.Load(users, posts, follows, viewers, rate, seconds, writes)
+    with servers() as on:
+        result = uvloop.run(bench.measure(on, load, Console(stderr=True).print))
+    publish("feed", result, as_json=as_json)
+
+
+def graph(
+    users: Annotated[int, typer.Option(min=100, help="People of the network.")] = 50_000,
+    follows: Annotated[int, typer.Option(min=100, help="Follows of it.")] = 500_000,
+    viewers: Annotated[int, typer.Option(min=2, help="How many of them ask.")] = 500,
+    rate: Annotated[float, typer.Option(min=1, help="Questions per second.")] = 20.0,
+    seconds: Annotated[float, typer.Option(min=1, help="For how long they are asked.")] = 20.0,
+    as_json: Json = False,
+) -> None:
+    """Whom to follow, through the API and as SQL alone, against the plan's own statement and its 50 ms."""
+    import uvloop
+
+    from app.bench import graph as bench
+    from app.bench.report import publish
+    from app.bench.servers import servers
+
+    load = bench.Load(users, follows, viewers, rate, seconds)
+    with servers() as on:
+        result = uvloop.run(bench.measure(on, load, Console(stderr=True).print))
+    publish("graph", result, as_json=as_json)
 
 
 def capture(

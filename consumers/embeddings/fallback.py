@@ -45,8 +45,12 @@ async def similar(conn: Connection, scope: Scope, post_id: str, limit: int) -> l
 
 async def suggestions(conn: Connection, scope: Scope, limit: int) -> list[cards.Card]:
     """People to follow; likeness by shared interests and skills."""
-    rows = await fetch_rows(conn, TRUTH["people_alike"], {**scope.params(), "limit": limit})
-    return await suggest(conn, scope, [row[0] for row in rows], limit)
+
+    async def alike() -> list[str]:
+        rows = await fetch_rows(conn, TRUTH["people_alike"], {**scope.params(), "limit": limit})
+        return [row[0] for row in rows]
+
+    return await suggest(conn, scope, alike, limit)
 
 
 async def courses(conn: Connection, scope: Scope, limit: int) -> list[cards.Card]:

@@ -6,7 +6,7 @@ Who may be suggested at all is `sql/rules.sql`. Likeness comes from vectors (`vi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from consumers.embeddings import cards
 from consumers.embeddings.queries import TRUTH
@@ -14,12 +14,18 @@ from runtime.access import Scope
 from runtime.postgres import Connection, fetch_rows
 
 
-async def suggest(conn: Connection, scope: Scope, alike: Sequence[str], limit: int) -> list[cards.Card]:
-    """Cards of up to `limit` people, each with the reason and the number of mutual follows behind it."""
+async def suggest(
+    conn: Connection, scope: Scope, alike: Callable[[], Awaitable[Sequence[str]]], limit: int
+) -> list[cards.Card]:
+    """Cards of up to `limit` people, each with the reason and the number of mutual follows behind it.
+
+    `alike` finds people of like interests. It looks at everybody, so it is asked when mutual follows leave room.
+    """
     params = {**scope.params(), "limit": limit}
     mutuals: dict[str, int] = dict(await fetch_rows(conn, TRUTH["mutuals"], params))
     reasons = dict.fromkeys(mutuals, "mutual")
-    _offer(reasons, alike, "interests", limit)
+    if len(reasons) < limit:
+        _offer(reasons, await alike(), "interests", limit)
     if len(reasons) < limit:
         rows = await fetch_rows(conn, TRUTH["schoolmates"], params)
         _offer(reasons, [row[0] for row in rows], "school", limit)

@@ -75,8 +75,12 @@ class EmbeddingsView:
         """
         async with self._reading() as (conn, model):
             interests = await self._interests(conn, model)
-            alike = await self._nearest(conn, model, "people_alike", interests, limit)
-            return await suggest(conn, self._scope, alike, limit)
+            return await suggest(
+                conn,
+                self._scope,
+                lambda: self._nearest(conn, model, "people_alike", interests, limit),
+                limit,
+            )
 
     async def courses(self, limit: int) -> list[cards.Card]:
         """Courses near to the viewer's interests; raises as `suggestions` does."""

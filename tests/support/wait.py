@@ -6,9 +6,12 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, overload
+from typing import Any, Final, TypeVar, overload
 
 T = TypeVar("T")
+
+#: Well above what cleaning up takes: that must not be interrupted. Seconds.
+_CANCEL_AGAIN: Final = 10.0
 
 
 class NotInTime(AssertionError):
@@ -57,3 +60,12 @@ async def until(
             name = what or getattr(predicate, "__name__", "the condition")
             raise NotInTime(f"{name}: not after {timeout:g} s; last seen: {seen!r}")
         await asyncio.sleep(interval)
+
+
+async def ended(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel until all have ended: on Python 3.11 a cancellation may be lost, see consumers/engine/tasks.py."""
+    while pending := [task for task in tasks if not task.done()]:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=_CANCEL_AGAIN)
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -12,7 +12,6 @@ from app.bench.rebuild.ceilings import Ceiling
 from app.bench.rebuild.known import know_every_text
 from app.bench.rebuild.rebuilding import Took, rebuild
 from app.bench.rebuild.truth import fill
-from app.bench.search.stage import Stage
 from app.bench.servers import SearchServers, search_servers, servers
 from runtime import garbage
 from runtime.postgres import connect, open_pool
@@ -63,7 +62,7 @@ async def _posts(on: SearchServers, views: Collection[str], size: int, say: Say)
         took = await rebuild(settings, "search")
         found["search"] = _figures(await ceilings.documents(on, say), took)
         async with connect(settings.database_url, autocommit=True, name="bench-rebuild") as conn:
-            found["verify"] = await losing.find(Stage(on), conn, say)
+            found["verify"] = await losing.find(on, conn, say)
     if "embeddings" in views:
         say(f"{size:,}: vectors of every text …")
         async with open_pool(settings.database_url, max_size=4, name="bench-rebuild") as pool:

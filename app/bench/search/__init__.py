@@ -1,5 +1,5 @@
 """How fast search is: indexing against Typesense's own import, questions through the API, and PostgreSQL alone.
 
-`stage.py` is what it runs on, `indexing.py` and `asking.py` are the two halves of the measurement, `measure.py` puts
+`truth.py` is what is indexed, `indexing.py` and `asking.py` are the two halves of the measurement, `measure.py` puts
 them in order. How well it finds is `app/bench/quality/`.
 """

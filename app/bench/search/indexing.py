@@ -13,35 +13,20 @@ from typing import Any, Final
 import httpx
 import orjson
 
-from app.bench.search.stage import Stage
+from app.bench.stage import Stage, is_live
 from consumers.search import schema
 from consumers.search.lines import line_of
 from consumers.search.schema import KINDS, Document, Kind
-from runtime.postgres import Connection, fetch_rows
+from runtime.postgres import Connection
 
 _PATIENCE: Final = 1_800.0
 #: The raw import is tried with so many requests at a time; the faster one counts.
 _IN_FLIGHT: Final = (1, 2)
 _DOCUMENTS: Final = 1000
 
-_PUBLISHED_SQL: Final = """
-SELECT (SELECT bool_and(pg_visible_in_snapshot(xid, marker_snapshot::pg_snapshot)) FROM outbox.events)
-  FROM outbox.relay_state ORDER BY epoch DESC LIMIT 1
-"""
-_LIVE_SQL: Final = "SELECT count(*) FROM engine.checkpoints WHERE consumer = 'search' AND state = 'live'"
-
 
 class NotIndexed(Exception):
     """The consumer did not fill the index, or could not begin."""
-
-
-async def relay_idle(conn: Connection) -> None:
-    """Until the relay has told of everything: a fill does not need it, and it would take its share of the cores."""
-    deadline = perf_counter() + _PATIENCE
-    while await fetch_rows(conn, _PUBLISHED_SQL) != [(True,)]:
-        if perf_counter() > deadline:
-            raise NotIndexed(f"the relay is not idle after {_PATIENCE:.0f} s")
-        await asyncio.sleep(0.5)
 
 
 async def ours(stage: Stage, conn: Connection, http: httpx.AsyncClient) -> float:
@@ -53,16 +38,11 @@ async def ours(stage: Stage, conn: Connection, http: httpx.AsyncClient) -> float
             there = sum((await counts(http)).values())
             if started is None and there:
                 started, before = perf_counter(), there
-            if await is_live(conn) and started is not None:
+            if await is_live(conn, "search") and started is not None:
                 return (sum((await counts(http)).values()) - before) / (perf_counter() - started)
             if perf_counter() > deadline:
                 raise NotIndexed(f"{there} documents after {_PATIENCE:.0f} s")
             await asyncio.sleep(0.1)
-
-
-async def is_live(conn: Connection) -> bool:
-    """Whether reads may be answered from the index."""
-    return bool((await fetch_rows(conn, _LIVE_SQL))[0][0])
 
 
 async def raw(http: httpx.AsyncClient, say: Callable[[str], None]) -> float:

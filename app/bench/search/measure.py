@@ -11,8 +11,9 @@ import httpx
 
 from app.bench.search import indexing
 from app.bench.search.asking import ask
-from app.bench.search.stage import Stage, fill
+from app.bench.search.truth import fill
 from app.bench.servers import SearchServers
+from app.bench.stage import Stage, relay_idle
 from runtime.postgres import connect
 
 #: More documents are not imported a second and a third time: they would have to fit into memory as often.
@@ -43,14 +44,14 @@ async def measure(on: SearchServers, load: Load, say: Callable[[str], None]) -> 
         await fill(conn, load.posts, short=load.short)
         say(f"written in {perf_counter() - started:.0f} s; indexing …")
         with stage.process("relay"):
-            await indexing.relay_idle(conn)
+            await relay_idle(conn)
             ours = await indexing.ours(stage, conn, http)
             raw = await indexing.raw(http, say) if load.posts <= _MOST_RAW else None
             say(f"{load.rate:g} questions a second while {load.writes:g} posts a second are written …")
-            with stage.process("consume", "search"), stage.api(typesense=True) as url:
+            with stage.process("consume", "search"), stage.api() as url:
                 asked = await ask(stage, conn, url, rate=load.rate, seconds=load.seconds, writes=load.writes)
         say("the same questions to PostgreSQL alone …")
-        with stage.api(typesense=False) as url:
+        with stage.api(without="TYPESENSE_") as url:
             alone = await ask(stage, conn, url, rate=5, seconds=load.seconds, writes=0)
     against = {"import_api_docs_per_s": round(raw), "ratio_to_import": round(ours / raw, 3)} if raw else {}
     return {

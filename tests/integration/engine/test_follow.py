@@ -11,7 +11,7 @@ from runtime.postgres import Pool
 from tests.integration.engine.conftest import PERSON, Consume, Look
 from tests.support.ledger import LedgerProjection
 from tests.support.streams import StepRelay, emit
-from tests.support.wait import until
+from tests.support.wait import ended, until
 
 
 async def test_new_consumer_takes_the_truth_and_then_the_streams(
@@ -82,8 +82,7 @@ async def test_a_fill_clears_first_however_often_it_is_killed(
     async with consume(ledger) as process:
         await ledger.stall_in_clear.wait()
         assert not look.live()
-        process.cancel()
-        await asyncio.wait((process,))
+        await ended(process)
     successor = LedgerProjection(pool)
     async with consume(successor):
         await until(look.live)

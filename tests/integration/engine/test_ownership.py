@@ -17,7 +17,7 @@ from runtime.redis import Client
 from tests.integration.engine.conftest import FAST, Consume, Look
 from tests.support.ledger import LedgerProjection
 from tests.support.streams import StepRelay, emit
-from tests.support.wait import until
+from tests.support.wait import ended, until
 
 
 async def test_one_owner_then_the_other(pool: Pool) -> None:
@@ -91,8 +91,7 @@ async def test_a_second_process_takes_over(
             relay.publish()
             await until(look.has(event))
             assert spare.applied == []
-            first.cancel()
-            await asyncio.wait((first,))
+            await ended(first)
             later = emit(connection, "b")
             relay.publish()
             await until(look.has(later))
@@ -119,8 +118,7 @@ async def test_killed_between_apply_and_acknowledge(
     relay.publish()
     async with asyncio.timeout(10):
         await doomed.stall_after_apply.wait()
-    task.cancel()
-    await asyncio.wait((task,))
+    await ended(task)
     assert raw.xpending(relay.key("post"), "ledger")["pending"] > 0
     async with consume(ledger):
         await until(lambda: look.letters() == [("x", "dead")], what="the rejection that the crash swallowed")

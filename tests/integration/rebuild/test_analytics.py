@@ -19,7 +19,7 @@ from runtime.postgres import Pool
 from runtime.settings import Settings
 from tests.integration.rebuild.conftest import Open, World
 from tests.support.network import Network
-from tests.support.wait import until
+from tests.support.wait import ended, until
 
 _VIEW = """
 INSERT INTO post_views (id, "postId", "userId", source, duration, "viewedAt")
@@ -135,8 +135,7 @@ async def test_readers_notice_nothing(
             await has(http, written + 2)
             assert (await analytics.differences()).equal
         finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            await ended(reading)
         assert reader.wrong == []
         assert reader.reads > 20
         connection.execute("UPDATE engine.rebuilds SET keep_until = now()")

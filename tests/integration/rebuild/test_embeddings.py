@@ -21,7 +21,7 @@ from tests.integration.embeddings.conftest import Api
 from tests.integration.embeddings.conftest import _open as open_api
 from tests.integration.rebuild.conftest import Open, World
 from tests.support.network import Network
-from tests.support.wait import until
+from tests.support.wait import ended, until
 
 POSTS = 40
 
@@ -94,8 +94,7 @@ async def reading(http: Api) -> AsyncIterator[Reader]:
     try:
         yield reader
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await ended(task)
 
 
 async def filled(http: Api, conn: psycopg.Connection) -> None:

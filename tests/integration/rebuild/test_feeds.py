@@ -21,7 +21,7 @@ from runtime.redis import open_client
 from runtime.settings import Settings
 from tests.integration.rebuild.conftest import Open
 from tests.support.network import Network
-from tests.support.wait import until
+from tests.support.wait import ended, until
 
 
 @pytest.fixture
@@ -113,8 +113,7 @@ async def test_readers_notice_nothing(
             network.post("teacher", "algae", "north", id="later")
             await leads(http, "later")
         finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
+            await ended(reading)
         assert reader.wrong == []
 
     network.conn.execute("UPDATE engine.rebuilds SET keep_until = now()")

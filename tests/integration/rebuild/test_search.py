@@ -16,7 +16,7 @@ from runtime.settings import Settings
 from tests.integration.rebuild.conftest import Open
 from tests.integration.search.conftest import Api, ids, open_api
 from tests.support.network import Network
-from tests.support.wait import until
+from tests.support.wait import ended, until
 
 
 @pytest.fixture
@@ -61,8 +61,7 @@ async def reading(http: Api) -> AsyncIterator[Reader]:
     try:
         yield reader
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await ended(task)
 
 
 async def live(http: Api) -> None:

@@ -17,7 +17,7 @@ from consumers.engine.rebuild.process import Busy, GaveUp
 from runtime.errors import Retryable
 from runtime.postgres import Pool
 from runtime.settings import Settings
-from tests.support.wait import until
+from tests.support.wait import ended, until
 
 #: A rebuild of so small a world takes a second; the rest is for leases to run out, and for busy machines.
 _ENDS_WITHIN: Final = 120.0
@@ -55,9 +55,7 @@ class Beside:
         if self._rebuild is None:
             return
         task, self._rebuild = self._rebuild, None
-        while not task.done():  # a cancellation may be lost, see consumers/engine/tasks.py
-            task.cancel()
-            await asyncio.wait({task}, timeout=15)
+        await ended(task)
         with suppress(asyncio.CancelledError):
             await task
 

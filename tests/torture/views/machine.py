@@ -21,6 +21,7 @@ from runtime.redis import open_client
 from runtime.settings import Settings
 from tests.support.servers import TypesenseSettings, empty_typesense
 from tests.support.streams import StepRelay
+from tests.support.wait import ended
 from tests.torture.views.beside import Beside
 from tests.torture.views.plan import Plan
 from tests.torture.views.quiet import PATIENCE, Diverged, Quiet, count
@@ -110,8 +111,7 @@ class Machine:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await ended(task)
 
     async def _step(self) -> None:
         steps: list[Callable[[], Awaitable[None]]] = [

@@ -19,6 +19,7 @@ from runtime.errors import Retryable
 from runtime.postgres import Pool
 from runtime.redis import Client
 from runtime.settings import Settings
+from tests.support.wait import ended
 
 T = TypeVar("T")
 FAST = Options(
@@ -162,13 +163,9 @@ class Kept:
 
     async def kill(self) -> None:
         """Every process of it, wherever it stands."""
-        left = {process.task for process in self._leave()}
-        ended = list(left)
-        while left:  # a cancellation may be lost, see consumers/engine/tasks.py
-            for task in left:
-                task.cancel()
-            _, left = await asyncio.wait(left, timeout=15)
-        for task in ended:
+        tasks = [process.task for process in self._leave()]
+        await ended(*tasks)
+        for task in tasks:
             with suppress(asyncio.CancelledError):
                 await task
 

@@ -1,17 +1,10 @@
-"""What a search benchmark runs on: its servers, a filled truth, and our processes as in production."""
+"""The truth of a search benchmark: a network of so many posts, ordinary or short ones, and what people ask for."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from random import Random
 from typing import Final
 
-from app.bench.servers import SearchServers
-from app.stack.ours import Api, OurProcess
-from app.stack.ports import HOST, free_ports
-from app.stack.process import Process
 from producers import bulk
 from producers.synthetic.lexicon import lexicon
 from producers.synthetic.load import load
@@ -25,59 +18,6 @@ _LONG_POSTS: Final = 2_000
 _AT_A_TIME: Final = 5_000
 
 _POST: Final = ("id", "authorId", "schoolId", "content", "visibility", "createdAt", "updatedAt")
-
-
-class Stage:
-    """Servers, secret and environment of one run."""
-
-    def __init__(self, on: SearchServers) -> None:
-        self.on = on
-        self.secret = secrets.token_hex(32)
-
-    def environment(self, *, typesense: bool = True) -> dict[str, str]:
-        """What our processes are told."""
-        settings = self.on.settings
-        found = {
-            "DATABASE_URL": settings.database_url,
-            "REDIS_URL": self.on.valkey.url(),
-            "JWT_SECRET": self.secret,
-            "RATE_LIMIT_READS": "0",
-            "LOG_LEVEL": "ERROR",
-        }
-        if typesense:
-            assert settings.typesense_api_key is not None
-            found |= {
-                "TYPESENSE_HOST": HOST,
-                "TYPESENSE_PORT": str(settings.typesense_port),
-                "TYPESENSE_API_KEY": settings.typesense_api_key.get_secret_value(),
-            }
-        return found
-
-    @contextmanager
-    def process(self, *arguments: str) -> Iterator[None]:
-        """One of our commands, running."""
-        with _running(OurProcess(arguments[-1], arguments, self.on.folder / "logs", self.environment())):
-            yield
-
-    @contextmanager
-    def api(self, *, typesense: bool) -> Iterator[str]:
-        """An API process of its own; its address."""
-        [port] = free_ports(1)
-        arguments = ("api", "--host", HOST, "--port", str(port))
-        environment: Mapping[str, str] = self.environment(typesense=typesense)
-        with _running(Api("api", arguments, self.on.folder / "logs", environment, port)):
-            yield f"http://{HOST}:{port}"
-
-
-@contextmanager
-def _running(server: OurProcess) -> Iterator[None]:
-    process = Process(server)
-    process.start()
-    try:
-        process.wait_ready()
-        yield
-    finally:
-        process.stop()
 
 
 async def fill(conn: Connection, posts: int, *, short: bool) -> None:

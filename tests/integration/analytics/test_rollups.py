@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -65,6 +67,19 @@ async def deliver(projection: AnalyticsProjection, events: list[Event], size: in
     await projection.apply(batch())  # nothing more for now: what is late is refreshed
 
 
+async def answers(pool: Pool) -> list[Any]:
+    """What readers are told of each post, for every period and bucket."""
+    now = HOUR + timedelta(hours=1)
+    view = AnalyticsView(pool)
+    numbers = [
+        await view.post(post, window(period, bucket, now))
+        for post in ("p1", "p2", "p3")
+        for period in Period
+        for bucket in Bucket
+    ]
+    return [replace(one, views=sorted(one.views)) for one in numbers]
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_whatever_happens_roll_ups_are_what_the_facts_amount_to(
     projection: AnalyticsProjection, analytics: Pool, seed: int
@@ -86,10 +101,15 @@ async def test_all_events_a_second_time_leave_every_number_as_it_was(
 ) -> None:
     events = history(random.Random(9), 150)
     await deliver(projection, events, 30)
-    before = await held(analytics)
+    before, told = await held(analytics), await answers(analytics)
     await materialise(analytics)
     await deliver(projection, events, 45)
-    assert await held(analytics) == before == await counted(analytics)
+    after = await held(analytics)
+    assert after == await counted(analytics)
+    # A view that came again before it was taken back again may have made its day busy: another form, the same numbers.
+    kept = {row[:2] for row in before["viewers"]}
+    assert {**after, "viewers": {row for row in after["viewers"] if row[:2] in kept}} == before
+    assert await answers(analytics) == told
 
 
 async def test_a_late_fact_changes_its_own_buckets_and_no_others(

@@ -88,6 +88,7 @@ async def rebuilds(pool: Pool) -> list[dict[str, Any]]:
                 "ofRows": row["total"],
                 "secondsLeft": row["etaS"],
                 "keptUntil": row["keep_until"],
+                "rolledBack": row["rolled_back"],
                 "error": row["error"],
             }
             for row in await register.report(conn)

@@ -194,7 +194,9 @@ def _rebuild(one: dict[str, Any]) -> str:
     what = f"rebuild {one['rebuild']} of {one['view']}"
     if one["state"] == "kept":
         until = datetime.fromisoformat(one["keptUntil"]).astimezone(UTC)
-        return f"{what}: done; the old view is kept in sync until {until:%H:%M} UTC (stunity rollback {one['view']})"
+        stands, other = ("rolled back", "new") if one["rolledBack"] else ("done", "old")
+        again = f"stunity rollback {one['view']}"
+        return f"{what}: {stands}; the {other} view is kept in sync until {until:%H:%M} UTC ({again})"
     left = f", about {one['secondsLeft']} s left" if one["secondsLeft"] else ""
     idle = "" if one["running"] else "; interrupted: run it again to go on"
     return f"{what}: {one['step']}, {one['rows']:,} of {one['ofRows']:,} rows{left}{idle}"

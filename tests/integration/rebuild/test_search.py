@@ -7,13 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import orjson
 import pytest
 
+from app import status
+from app.stack import report
 from consumers.engine.rebuild.steps import Step
 from consumers.search import wiring
 from runtime.postgres import Pool
 from runtime.settings import Settings
-from tests.integration.rebuild.conftest import Open
+from tests.integration.rebuild.conftest import Open, World
 from tests.integration.search.conftest import Api, ids, open_api
 from tests.support.network import Network
 from tests.support.wait import ended, until
@@ -64,6 +67,12 @@ async def reading(http: Api) -> AsyncIterator[Reader]:
         await ended(task)
 
 
+async def said(search: World) -> str:
+    """What `stunity status` says of its rebuild."""
+    [line] = report.rebuilds({"rebuilds": orjson.loads(orjson.dumps(await status.rebuilds(search.pool)))})
+    return line
+
+
 async def live(http: Api) -> None:
     async def from_the_index() -> bool:
         answer = await http.get("anna", "/posts", search="fern", limit=5)
@@ -94,6 +103,7 @@ async def test_readers_notice_nothing(world: Open, http: Api, network: Network) 
             before = reader.reads
             row = await (await search.rebuilding(write)).rebuild("truth")
             assert row.state == "kept"
+            assert "done; the old view is kept" in await said(search)
             await until(lambda: reader.reads > before + 20)
             await finds(http, "switched", "new-switched")
             assert (await search.differences()).equal
@@ -103,6 +113,7 @@ async def test_readers_notice_nothing(world: Open, http: Api, network: Network) 
             rolled_back = await (await search.rebuilding()).rollback()
             assert rolled_back is not None
             assert rolled_back.id == row.id
+            assert "rolled back; the new view is kept" in await said(search)
             await finds(http, "lichen", "after")
             network.post("teacher", "algae after the way back", id="later")
             await finds(http, "algae", "later")

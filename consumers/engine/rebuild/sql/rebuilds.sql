@@ -33,6 +33,7 @@ UPDATE engine.rebuilds SET state = 'switching', step = 'switching', sides = %(si
 UPDATE engine.rebuilds
    SET state = CASE WHEN %(kept)s THEN 'kept' ELSE 'dropping' END,
        step = CASE WHEN %(kept)s THEN 'kept' ELSE 'dropping' END,
+       rolled_back = switched_at IS NOT NULL AND NOT rolled_back,
        switched_at = clock_timestamp(), changed_at = clock_timestamp(),
        keep_until = clock_timestamp() + keep
  WHERE id = %(id)s AND state = 'switching'
@@ -102,7 +103,7 @@ UPDATE engine.dead_letters SET state = 'superseded', note = 'its view was droppe
 
 -- name: report
 -- For operators: what runs, what is kept, and what ended within a day.
-SELECT r.id, r.view, r.source, r.state, r.step, r.done, r.total, r.error, r.started_at, r.keep_until,
+SELECT r.id, r.view, r.source, r.state, r.step, r.done, r.total, r.error, r.started_at, r.keep_until, r.rolled_back,
        extract(epoch FROM coalesce(r.filled_at, r.changed_at) - r.started_at)::float8 AS seconds,
        coalesce(l.owner IS NOT NULL AND l.expires_at > clock_timestamp(), false) AS running
   FROM engine.rebuilds r LEFT JOIN engine.leases l ON l.consumer = 'rebuild:' || r.view

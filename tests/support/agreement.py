@@ -36,6 +36,8 @@ class Stores:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._env = environment
+        self._published: Counter[int] = Counter()
+        self._read: dict[bytes, tuple[bytes, int]] = {}
 
     def truth(self) -> psycopg.Connection:
         """A connection to PostgreSQL."""
@@ -71,19 +73,24 @@ class Stores:
             }
 
     def published(self) -> Counter[int]:
-        """How often each outbox id stands in the streams of the newest epoch."""
-        found: Counter[int] = Counter()
+        """How often each outbox id came down the streams of the newest epoch, from the first call on.
+
+        Each call reads on where the one before stopped: streams are trimmed behind their readers, within a minute.
+        """
         with self.truth() as conn, redis.Redis.from_url(self._env["REDIS_URL"]) as client:
             epoch = conn.execute("SELECT outbox.current_epoch()").fetchone()
             assert epoch is not None
             for stream in client.scan_iter(f"stunity:{epoch[0]}:*:{{*}}", _type="stream", count=5000):
-                numbers = []
-                for _, fields in client.xrange(stream):
-                    numbers.append(wire.number(fields))
+                for entry, fields in client.xrange(stream, b"(" + self._read.get(stream, (b"0-0", 0))[0]):
+                    number = wire.number(fields)
+                    before = self._read.get(stream, (b"", number - 1))[1]
+                    assert number == before + 1, (
+                        f"{stream!r} is not numbered densely: {number} after {before}"
+                    )
+                    self._read[stream] = entry, number
                     if b"m" in fields:
-                        found[int(wire.head(fields).id)] += 1
-                assert numbers == list(range(1, len(numbers) + 1)), f"{stream!r} is not numbered densely"
-        return found
+                        self._published[int(wire.head(fields).id)] += 1
+        return self._published
 
     def logged(self) -> set[int]:
         """All ids of the log."""

@@ -6,7 +6,9 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, LiteralString, TypeVar, overload
+
+import psycopg
 
 T = TypeVar("T")
 
@@ -60,6 +62,12 @@ async def until(
             name = what or getattr(predicate, "__name__", "the condition")
             raise NotInTime(f"{name}: not after {timeout:g} s; last seen: {seen!r}")
         await asyncio.sleep(interval)
+
+
+async def changed(conn: psycopg.Connection[Any], *statements: LiteralString) -> None:
+    """Change tables under a consumer that runs in this loop, which has to go on for the consumer to let go of them."""
+    for statement in statements:
+        await asyncio.to_thread(conn.execute, statement)
 
 
 async def ended(*tasks: asyncio.Task[Any]) -> None:

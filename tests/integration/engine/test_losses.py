@@ -17,7 +17,7 @@ from tests.integration.engine.conftest import FAST, PERSON, Consume, Look
 from tests.support.ledger import LedgerProjection
 from tests.support.servers import Running
 from tests.support.streams import StepRelay, emit
-from tests.support.wait import until
+from tests.support.wait import changed, until
 
 _SERVED = "SELECT state = 'live' FROM engine.checkpoints WHERE consumer = 'ledger'"
 
@@ -162,7 +162,7 @@ async def test_store_emptied_under_the_running_consumer(
     relay.publish()
     await until(lambda: "user/u1" in look.latest())
     life = look.checkpoint()["incarnation"]
-    connection.execute("TRUNCATE ledger_latest, ledger_facts, ledger_checkpoint")
+    await changed(connection, "TRUNCATE ledger_latest, ledger_facts, ledger_checkpoint")
     await until(lambda: "user/u1" in look.latest(), what="filled from the truth, with no event to tell of it")
     await until(lambda: look.live() and look.on_streams())
     assert look.checkpoint()["incarnation"] != life

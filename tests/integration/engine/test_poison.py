@@ -11,7 +11,7 @@ from runtime.postgres import Pool
 from tests.integration.engine.conftest import Look
 from tests.support.ledger import LedgerProjection
 from tests.support.streams import StepRelay, emit
-from tests.support.wait import until
+from tests.support.wait import changed, until
 
 
 async def test_a_failing_batch_is_bisected_to_the_one_event(
@@ -130,15 +130,21 @@ async def test_an_outage_is_waited_for(
 async def test_a_broken_store_is_not_blamed_on_events(
     following: LedgerProjection, relay: StepRelay, connection: psycopg.Connection, look: Look
 ) -> None:
-    connection.execute("ALTER TABLE ledger_latest RENAME TO elsewhere")
-    connection.execute("ALTER TABLE ledger_checkpoint RENAME COLUMN generation TO g")
+    await changed(
+        connection,
+        "ALTER TABLE ledger_latest RENAME TO elsewhere",
+        "ALTER TABLE ledger_checkpoint RENAME COLUMN generation TO g",
+    )
     event = emit(connection, "a")
     relay.publish()
     tried = following.attempts
     await until(lambda: following.attempts > tried + 3)
-    connection.execute("ALTER TABLE ledger_checkpoint RENAME COLUMN g TO generation")
-    connection.execute("DROP TABLE IF EXISTS ledger_latest")
-    connection.execute("ALTER TABLE elsewhere RENAME TO ledger_latest")
+    await changed(
+        connection,
+        "ALTER TABLE ledger_checkpoint RENAME COLUMN g TO generation",
+        "DROP TABLE IF EXISTS ledger_latest",
+        "ALTER TABLE elsewhere RENAME TO ledger_latest",
+    )
     await until(look.has(event))
     assert look.letters() == []
 

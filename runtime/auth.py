@@ -59,6 +59,7 @@ def issue(
     )
 
 
+@lru_cache(maxsize=_VERIFIED)
 def token_hash(token: str) -> str:
     """The name under which a token is revoked: never the token itself.
 

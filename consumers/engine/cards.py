@@ -19,12 +19,14 @@ _CARDS_SQL: Final = (
     .read_text(encoding="utf-8")
     .replace("{POST_VISIBLE}", POST_VISIBLE)
 )
+#: What a card says of its author; columns, because making and reading JSON of them took a tenth of a page's time.
+_AUTHOR: Final = ("id", "firstName", "lastName", "profilePictureUrl", "role")
 
 
 def timestamp(value: datetime) -> str:
     """A `timestamp(3)` of upstream (UTC by convention, no zone) as ISO 8601 with milliseconds and Z."""
-    utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-    return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    utc = value if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None)
+    return f"{utc.isoformat(timespec='milliseconds')}Z"
 
 
 async def hydrate_posts(conn: Connection, scope: Scope, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -34,4 +36,5 @@ async def hydrate_posts(conn: Connection, scope: Scope, ids: Sequence[str]) -> l
     cards = await fetch_dicts(conn, _CARDS_SQL, {**scope.params(), "ids": list(ids)}, prepare=True)
     for card in cards:
         card["createdAt"] = timestamp(card["createdAt"])
+        card["author"] = {name: card.pop(f"author.{name}") for name in _AUTHOR}
     return cards

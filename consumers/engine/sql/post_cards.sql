@@ -8,8 +8,8 @@ SELECT p.id, p.title, p.content, p."postType"::text, p.visibility::text, p."scho
        p."sharesCount", p."viewsCount",
        EXISTS (SELECT FROM likes l WHERE l."postId" = p.id AND l."userId" = %(viewer)s) AS "isLikedByMe",
        EXISTS (SELECT FROM bookmarks b WHERE b."postId" = p.id AND b."userId" = %(viewer)s) AS "isBookmarkedByMe",
-       jsonb_build_object('id', a.id, 'firstName', a."firstName", 'lastName', a."lastName",
-                          'profilePictureUrl', a."profilePictureUrl", 'role', a.role) AS author
+       a.id AS "author.id", a."firstName" AS "author.firstName", a."lastName" AS "author.lastName",
+       a."profilePictureUrl" AS "author.profilePictureUrl", a.role::text AS "author.role"
   FROM unnest(%(ids)s::text[]) WITH ORDINALITY AS wanted (id, place)
   JOIN posts p ON p.id = wanted.id
   JOIN users a ON a.id = p."authorId"

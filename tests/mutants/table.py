@@ -14,6 +14,7 @@ _RELAY: Final = "tests/integration/relay/"
 _ENGINE: Final = "tests/integration/engine/"
 _SEARCH: Final = "tests/integration/search/"
 _VERIFY: Final = "tests/integration/verify/"
+_REBUILD: Final = "tests/integration/rebuild/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Mutant:
 
     @property
     def invariant(self) -> str:
-        """I1 … I12."""
+        """I1 … I16."""
         return self.name.partition("-")[0]
 
 
@@ -159,6 +160,41 @@ MUTANTS: Final = (
         machine=True,
     ),
     Mutant(
+        "I11-the-third-look-opens",
+        "a shadow that verify finds wrong serves after three looks",
+        (f"{_REBUILD}test_gates.py::test_one_wrong_document",),
+    ),
+    Mutant(
+        "I11-switches-from-afar",
+        "what the view got while the leases were being seized is missing after the switch",
+        (f"{_REBUILD}test_search.py::test_what_was_found_before_the_switch_is_found_after_it",),
+    ),
+    Mutant(
+        "I11-the-old-one-is-not-fenced",
+        "an owner that was paused writes to what was the view until a moment ago",
+        (f"{_REBUILD}test_former_owner.py::test_it_changes_nothing[feeds]",),
+    ),
+    Mutant(
+        "I11-a-late-checkpoint-is-heard",
+        "readers are told of the new view what an owner that was paused says of the old one",
+        (f"{_REBUILD}test_former_owner.py::test_it_changes_nothing[feeds]",),
+    ),
+    Mutant(
+        "I11-leaves-the-old-one-behind",
+        "nobody feeds the view of before: going back waits for all that it has not read, if the log still has it",
+        (f"{_REBUILD}test_kept.py::test_the_view_of_before_is_kept_in_sync[feeds]",),
+    ),
+    Mutant(
+        "I11-cleared-before-told",
+        "a view is emptied while readers are still sent to it",
+        (f"{_ENGINE}test_follow.py::test_readers_are_sent_away_before_a_view_that_serves_is_cleared",),
+    ),
+    Mutant(
+        "I11-half-filled-answers",
+        "reads are answered from a view that is being filled",
+        (f"{_ENGINE}test_reads.py::test_a_view_that_is_being_filled_does_not_answer",),
+    ),
+    Mutant(
         "I12-one-look",
         "a change on its way is reported as a difference",
         (f"{_VERIFY}test_search.py::test_changes_under_way_are_no_differences",),
@@ -180,5 +216,62 @@ MUTANTS: Final = (
         "addresses are embedded, and verify says so",
         (f"{_VERIFY}test_embeddings.py::test_damage_is_named_and_mended",),
         machine=True,
+    ),
+    Mutant(
+        "I13-an-outage-is-the-answer",
+        "a store that is away is what the reader hears of",
+        (f"{_ENGINE}test_reads.py::test_outages_open_the_circuit",),
+    ),
+    Mutant(
+        "I13-a-timeout-opens-nothing",
+        "every read waits for a store that hangs, since the circuit does not count timeouts",
+        (f"{_ENGINE}test_reads.py::test_a_slow_view_is_not_waited_for",),
+    ),
+    Mutant(
+        "I13-fallback-ranks-without-meaning",
+        "the feed from PostgreSQL has another order than the one from Redis",
+        ("tests/integration/feeds/test_reads.py::test_semantic_scores_count_where_there_are_vectors",),
+    ),
+    Mutant(
+        "I14-cards-of-all-that-was-found",
+        "PostgreSQL does not ask again who may see what an index has found",
+        (
+            f"{_SEARCH}test_visibility.py::test_a_stale_index_shows_nothing_that_has_gone[filtered-visibility]",
+        ),
+    ),
+    Mutant(
+        "I14-index-knows-no-blocks",
+        "the index gives away posts of people who are blocked, and PostgreSQL alone holds them back",
+        (f"{_SEARCH}test_visibility.py::test_the_index_itself_filters[filtered]",),
+    ),
+    Mutant(
+        "I14-fallback-finds-for-everybody",
+        "the keys that PostgreSQL alone finds are not only the viewer's",
+        (f"{_SEARCH}test_visibility.py::test_the_fallback_itself_filters[filtered]",),
+    ),
+    Mutant(
+        "I14-facets-of-all-that-was-found",
+        "posts that the viewer may not see are counted",
+        (f"{_SEARCH}test_answers.py::test_facets_count_what_the_viewer_may_see",),
+    ),
+    Mutant(
+        "I15-looks-for-its-own-events",
+        "a write without events counts as applied when the one before it is still on its way",
+        (f"{_ENGINE}test_reads.py::test_the_last_position_stands_for_the_writes_before_it",),
+    ),
+    Mutant(
+        "I15-says-no-age",
+        "a view that lags says that it does not",
+        (f"{_ENGINE}test_reads.py::test_a_live_view_answers_and_says_how_old_it_is",),
+    ),
+    Mutant(
+        "I16-a-write-tells-redis",
+        "a write waits for Redis, and fails without it",
+        ("tests/integration/producers/test_hanging_stores.py::test_no_write_waits_for_them",),
+    ),
+    Mutant(
+        "I16-limits-know-no-circuit",
+        "a post is refused because Redis, which counts them, is away",
+        ("tests/integration/live/test_limits.py::test_the_thirty_first_post_in_a_minute_is_refused[away]",),
     ),
 )

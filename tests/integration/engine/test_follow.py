@@ -94,6 +94,19 @@ async def test_a_fill_clears_first_however_often_it_is_killed(
     assert later.cleared_after == [], "the log is enough"
 
 
+async def test_readers_are_sent_away_before_a_view_that_serves_is_cleared(
+    consume: Consume, ledger: LedgerProjection, connection: psycopg.Connection, look: Look
+) -> None:
+    async with consume(ledger) as process:
+        await until(look.live)
+        ledger.stall_in_clear = asyncio.Event()
+        connection.execute("INSERT INTO outbox.fills (reason) VALUES ('test')")
+        await ledger.stall_in_clear.wait()
+        live = look.live()
+        await ended(process)
+    assert not live
+
+
 async def test_nothing_is_served_before_there_is_a_truth_to_fill_from(
     consume: Consume, ledger: Projection, connection: psycopg.Connection, look: Look
 ) -> None:

@@ -92,6 +92,14 @@ async def test_a_view_that_was_never_filled_does_not_answer(http: Client) -> Non
     assert answer.headers["stunity-lag-ms"] == "0"
 
 
+async def test_a_view_that_is_being_filled_does_not_answer(
+    http: Client, database: str, connection: psycopg.Connection
+) -> None:
+    serve(database, "ledger")
+    connection.execute("UPDATE engine.checkpoints SET state = 'filling'")
+    assert (await http.get("/thing")).headers["stunity-source"] == "postgres"
+
+
 async def test_a_live_view_answers_and_says_how_old_it_is(
     http: Client, database: str, connection: psycopg.Connection
 ) -> None:
@@ -130,12 +138,14 @@ async def test_a_slow_view_is_not_waited_for(http: Client, behaviour: Behaviour,
     serve(database, "ledger")
 
     async def forever() -> str:
+        behaviour.calls += 1
         await asyncio.Event().wait()
         return "never"
 
     behaviour.view = forever
-    answer = await http.get("/thing")
-    assert answer.headers["stunity-source"] == "postgres"
+    for _ in range(6):
+        assert (await http.get("/thing")).headers["stunity-source"] == "postgres"
+    assert behaviour.calls == 3, "then the circuit is open"
 
 
 async def test_a_bug_in_a_view_falls_back_and_leaves_the_circuit_closed(

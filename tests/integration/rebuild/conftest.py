@@ -15,9 +15,10 @@ from app import rebuilding, views
 from app.rebuilding import verifier_of
 from app.stack.postgres import Postgres
 from consumers.engine.options import Options
+from consumers.engine.passing import Passing
 from consumers.engine.rebuild.kept import Keeper
 from consumers.engine.rebuild.process import Rebuilding
-from consumers.engine.rebuild.register import Register
+from consumers.engine.rebuild.register import Rebuild, Register
 from consumers.engine.rebuild.shadow import Shadows
 from consumers.engine.rebuild.steps import OnStep, no_step
 from consumers.engine.runner import Runner
@@ -113,11 +114,14 @@ class World:
         """What the scheduler does every minute."""
         return await rebuilding.sweep_with(self.settings, self.pool, QUICK, abandoned_after=abandoned_after)
 
-    async def differences(self) -> Differences:
-        """What `stunity verify` finds."""
+    async def differences(self, shadow: Rebuild | None = None) -> Differences:
+        """What `stunity verify` finds, in the view or in what stands under the shadow's name of a rebuild."""
         verifier = await self.stack.enter_async_context(verifier_of(self.view, self.settings, self.pool))
         assert verifier is not None
-        return await verifier.compare()
+        if shadow is None:
+            return await verifier.compare()
+        target = await (await self.shadows()).target(shadow.id)
+        return await verifier.compare(target, settle=Passing(self.pool, shadow.shadow))
 
     @asynccontextmanager
     async def consumed(self) -> AsyncIterator[None]:

@@ -12,6 +12,7 @@ import httpx
 import psycopg
 
 from consumers.engine.rebuild.steps import Step
+from consumers.search import schema
 from runtime.settings import Settings
 from tests.integration.rebuild.conftest import Open
 from tests.support.network import Network
@@ -48,12 +49,23 @@ def serves_on(conn: psycopg.Connection, view: str) -> bool:
 
 def collections(settings: Settings) -> set[str]:
     """What there is in Typesense."""
+    with _typesense(settings) as client:
+        return {one["name"] for one in client.get("/collections").json()}
+
+
+def is_indexed(settings: Settings, post: str) -> bool:
+    """Whether the index that serves has a post."""
+    name = schema.alias(settings.stream_prefix, "posts")
+    with _typesense(settings) as client:
+        return client.get(f"/collections/{name}/documents/{schema.token(post)}").is_success
+
+
+def _typesense(settings: Settings) -> httpx.Client:
     assert settings.typesense_api_key is not None
-    with httpx.Client(
+    return httpx.Client(
         base_url=f"http://{settings.typesense_host}:{settings.typesense_port}",
         headers={"X-TYPESENSE-API-KEY": settings.typesense_api_key.get_secret_value()},
-    ) as client:
-        return {one["name"] for one in client.get("/collections").json()}
+    )
 
 
 async def kill_and_go_on(step: Step, world: Open, network: Network, settings: Settings) -> None:

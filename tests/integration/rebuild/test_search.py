@@ -14,9 +14,11 @@ from app import status
 from app.stack import report
 from consumers.engine.rebuild.steps import Step
 from consumers.search import wiring
+from consumers.search.rebuild import SearchShadows
 from runtime.postgres import Pool
 from runtime.settings import Settings
 from tests.integration.rebuild.conftest import Open, World
+from tests.integration.rebuild.killing import is_indexed
 from tests.integration.search.conftest import Api, ids, open_api
 from tests.support.network import Network
 from tests.support.wait import ended, until
@@ -86,6 +88,29 @@ async def finds(http: Api, search: str, *expected: str) -> None:
         return await http.posts("anna", search) == list(expected)
 
     await until(found, 10, what=f"{search} finds {expected}")
+
+
+async def test_what_was_found_before_the_switch_is_found_after_it(
+    world: Open, http: Api, network: Network, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also what was written when the shadow had come near already, and nobody has followed since."""
+
+    async def somebody_writes_and_finds(*_: object) -> bool:
+        network.post("teacher", "moss at the last moment", id="late")
+        await finds(http, "moss", "late")
+        return False
+
+    exchanged: list[bool] = []
+
+    def look(step: Step) -> None:
+        if step == "exchanged":
+            exchanged.append(is_indexed(settings, "late"))
+
+    monkeypatch.setattr(SearchShadows, "finish_off", somebody_writes_and_finds)
+    async with world("search") as search, search.consumed():
+        await live(http)
+        await (await search.rebuilding(look)).rebuild("truth")
+    assert exchanged == [True]
 
 
 async def test_readers_notice_nothing(world: Open, http: Api, network: Network) -> None:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from consumers.search.schema import token
+from consumers.search import fallback
+from consumers.search.schema import KINDS, token
 from consumers.search.searches import open_searches
 from consumers.search.store import Typesense
 from consumers.search.visible import filter_by
 from runtime.access import Scope, Viewer
+from runtime.postgres import Pool
 from runtime.settings import Settings
 from tests.integration.search.conftest import Api, Index, event, everything
 from tests.support.network import Network
@@ -26,6 +28,13 @@ POST_EXPECTED = {
 }
 #: A private person is not in the index, not even for themself; PostgreSQL alone finds them.
 PERSON_EXPECTED = {**POST_EXPECTED, "PRIVATE": {"author"}}
+#: Who asks below hydration: one who may see a post of the author's school, and three who may not.
+SCOPES = (
+    Scope(Viewer("schoolmate", "STUDENT", "north")),
+    Scope(Viewer("stranger", "STUDENT", "south")),
+    Scope(Viewer("blocker", "STUDENT", "north"), blocked=("author",)),
+    Scope(Viewer("x", "STUDENT", "north`] || audience:=[`public")),
+)
 
 
 @pytest.fixture
@@ -148,15 +157,31 @@ async def test_the_index_itself_filters(people: Network, index: Index, settings:
             "filter_by": filter_by("posts", scope),
         }
 
-    scopes = [
-        Scope(Viewer("schoolmate", "STUDENT", "north")),
-        Scope(Viewer("stranger", "STUDENT", "south")),
-        Scope(Viewer("blocker", "STUDENT", "north"), blocked=("author",)),
-        Scope(Viewer("x", "STUDENT", "north`] || audience:=[`public")),
-    ]
     async with open_searches(settings, timeout=10) as searches:
-        found = await searches.ask([search(scope) for scope in scopes])
+        found = await searches.ask([search(scope) for scope in SCOPES])
     assert [one.found for one in found] == [1, 0, 0, 0]
+
+
+async def test_the_fallback_itself_filters(people: Network, pool: Pool) -> None:
+    """Nor would the keys that PostgreSQL finds, of any kind."""
+    people.change("users", "author", lastName="Zebra", profileVisibility="CLASS")
+    club = people.club("author", "zebra club", "north", mode="INVITE_ONLY")
+    people.member(club, "author")
+    all_of_them = {
+        "posts": [people.post("author", "zebra", "north", visibility="SCHOOL")],
+        "users": ["author"],
+        "clubs": [club],
+        "courses": [people.course("author", "zebra course", isPublished=False)],
+    }
+    nothing: dict[str, list[str]] = {kind: [] for kind in KINDS}
+    async with pool.connection() as conn:
+        own, schoolmate, *others = [
+            await fallback.search(conn, KINDS, "zebra", scope, 10)
+            for scope in (Scope(Viewer("author", "STUDENT", "north")), *SCOPES)
+        ]
+    assert own == all_of_them
+    assert schoolmate == {**nothing, "posts": all_of_them["posts"]}
+    assert others == [nothing] * 3
 
 
 async def test_no_email_no_phone_no_secret_in_index_or_answers(

@@ -21,7 +21,6 @@ from app import console, health, views
 from consumers.engine.freshness import FreshnessBoard
 from consumers.live.api import router as live
 from consumers.live.revocations import TokenRevocations
-from consumers.live.schema import client_of
 from consumers.search import wiring as search
 from producers.api import router as writes
 from runtime.breaker import Breakers
@@ -116,7 +115,7 @@ async def _open_connections(app: FastAPI, settings: Settings, stack: AsyncExitSt
     state.search_keys = await stack.enter_async_context(search.client_keys(settings))
     state.freshness = FreshnessBoard(state.pool)
     state.breakers = Breakers()
-    state.revocations = TokenRevocations(state.pool, client_of(state), settings.stream_prefix, state.breakers)
+    state.revocations = TokenRevocations(state.pool)
 
 
 class SecurityHeaders:

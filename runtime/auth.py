@@ -30,8 +30,9 @@ SELECT role::text, "schoolId", "isActive" AND "accountSuspendedAt" IS NULL AS ac
        extract(epoch FROM "passwordChangedAt") AS password_changed
   FROM users WHERE id = %(viewer)s
 """
-#: With what they may see, for reads: one round trip, and nothing remembered from the last.
-_SCOPE_SQL: Final = "SELECT u.*, s.blocked, s.classmates, {revoked} FROM ({user}) u, ({scope}) s"
+#: In one round trip whether the token has been logged out; and for reads what the viewer may see.
+_VIEWER_SQL: Final = "SELECT u.*, {revoked} FROM ({user}) u"
+_SCOPE_SQL: Final = "SELECT u.*, {revoked}, s.blocked, s.classmates FROM ({user}) u, ({scope}) s"
 
 #: Tokens whose signature was verified. Every request of a person brings the same one.
 _VERIFIED: Final = 4096
@@ -42,10 +43,7 @@ class Revocations(Protocol):
 
     @property
     def condition(self) -> LiteralString:
-        """The same for PostgreSQL: whether the token with the hash %(token)s has been logged out."""
-
-    async def is_revoked(self, token_hash: str) -> bool:
-        """Whether the token with this hash has been logged out."""
+        """For PostgreSQL: whether the token with the hash %(token)s has been logged out."""
 
 
 def issue(
@@ -116,33 +114,39 @@ async def viewer(request: Request) -> Viewer:
 
     Role and school come from the user's row, so that a moved or demoted user loses access at once.
     """
-    token, claims = _signed(request)
-    revocations = _revocations(request)
-    if revocations is not None and await revocations.is_revoked(token_hash(token)):
-        raise _revoked()
-    return _admitted(claims, await _row(request, _USER_SQL, {"viewer": claims["sub"]}))
+    return (await _admitted(request, _VIEWER_SQL))[0]
 
 
 async def scope(request: Request) -> Scope:
-    """FastAPI dependency: the same with whom they have blocked (or were blocked by), and their classmates.
+    """FastAPI dependency: the same with whom they have blocked (or were blocked by), and their classmates."""
+    found, (blocked, classmates) = await _admitted(request, _SCOPE_SQL)
+    return Scope(found, tuple(blocked), tuple(classmates))
 
-    All of it in one statement, the logout included: the row of a logout is there before anybody else hears of it.
+
+async def _admitted(request: Request, statement: str) -> tuple[Viewer, Sequence[Any]]:
+    """Who asks, and what else the statement says of them.
+
+    The logout is asked of PostgreSQL, with the rest: its row is there before anybody else could hear of it.
     """
     token, claims = _signed(request)
-    revocations = _revocations(request)
-    query = _scope_sql(revocations.condition if revocations else "false")
+    revocations: Revocations | None = getattr(request.app.state, "revocations", None)
+    query = _complete(statement, revocations.condition if revocations else "false")
     row = await _row(request, query, {"viewer": claims["sub"], "token": token_hash(token)})
-    if row is None:
-        return Scope(_admitted(claims, None))
-    *user, blocked, classmates, revoked = row
+    if row is None or not row[2]:
+        raise Problem(401, detail="This account is not active.")
+    role, school_id, _, version, password_changed, revoked, *others = row
     if revoked:
-        raise _revoked()
-    return Scope(_admitted(claims, user), tuple(blocked), tuple(classmates))
+        raise Problem(401, detail="The token has been revoked.")
+    if "schoolAccessVersion" in claims and claims["schoolAccessVersion"] != version:
+        raise Problem(401, "SCHOOL_ACCESS_CHANGED", "School access has changed since the token was issued.")
+    if password_changed is not None and "iat" in claims and claims["iat"] < int(password_changed):
+        raise Problem(401, detail="The password has changed since the token was issued.")
+    return Viewer(claims["sub"], role, school_id), others
 
 
 @cache
-def _scope_sql(revoked: str) -> str:
-    return _SCOPE_SQL.format(revoked=revoked, user=_USER_SQL, scope=SCOPE_SQL)
+def _complete(statement: str, revoked: str) -> str:
+    return statement.format(revoked=revoked, user=_USER_SQL, scope=SCOPE_SQL)
 
 
 def _signed(request: Request) -> tuple[str, dict[str, Any]]:
@@ -154,14 +158,6 @@ def _signed(request: Request) -> tuple[str, dict[str, Any]]:
     return token, decode(token, secret.get_secret_value())
 
 
-def _revocations(request: Request) -> Revocations | None:
-    return getattr(request.app.state, "revocations", None)
-
-
-def _revoked() -> Problem:
-    return Problem(401, detail="The token has been revoked.")
-
-
 async def _row(request: Request, query: str, params: Mapping[str, str]) -> Sequence[Any] | None:
     try:
         async with reading(request.app.state.pool) as conn:
@@ -169,17 +165,6 @@ async def _row(request: Request, query: str, params: Mapping[str, str]) -> Seque
     except TRANSIENT as error:
         raise Problem(503, detail="The database cannot be reached right now.") from error
     return rows[0] if rows else None
-
-
-def _admitted(claims: dict[str, Any], row: Sequence[Any] | None) -> Viewer:
-    if row is None or not row[2]:
-        raise Problem(401, detail="This account is not active.")
-    role, school_id, _, version, password_changed = row
-    if "schoolAccessVersion" in claims and claims["schoolAccessVersion"] != version:
-        raise Problem(401, "SCHOOL_ACCESS_CHANGED", "School access has changed since the token was issued.")
-    if password_changed is not None and "iat" in claims and claims["iat"] < int(password_changed):
-        raise Problem(401, detail="The password has changed since the token was issued.")
-    return Viewer(claims["sub"], role, school_id)
 
 
 CurrentViewer = Annotated[Viewer, Depends(viewer)]

@@ -1,7 +1,7 @@
 """The order of a feed: seven weighted factors, pins, negative feedback, and no three alike in a row. Pure.
 
 Candidates come from Redis (`view.py`) or PostgreSQL (`fallback.py`) and are ranked here the same way. Who may see a
-post is not decided here: `scope.py` narrows, and hydration applies the rule of `runtime/access.py`.
+post is not decided here: `pools.py` narrows, and hydration applies the rule of `runtime/access.py`.
 """
 
 from __future__ import annotations

@@ -2,8 +2,6 @@
 
 <prefix>:live:{<school>}:online               zset    user id -> last heartbeat, in seconds of PostgreSQL's clock
 <prefix>:live:{<code>}:board:<game>:<closed>  string  a game's leaderboard after so many closed questions, JSON
-<prefix>:live:{revoked}:<hash>                string  a token that was logged out, until it expires
-<prefix>:live:{revoked}:complete              string  for a moment: PostgreSQL's revoked tokens are all in Redis
 """
 
 from __future__ import annotations
@@ -22,16 +20,6 @@ def online_key(prefix: str, school: str) -> str:
     return f"{prefix}:live:{{{school}}}:online"
 
 
-def revoked_key(prefix: str, token_hash: str) -> str:
-    """One revoked token."""
-    return f"{prefix}:live:{{revoked}}:{token_hash}"
-
-
-def complete_key(prefix: str) -> str:
-    """The mark that what is not in Redis has not been revoked."""
-    return f"{prefix}:live:{{revoked}}:complete"
-
-
 def board_key(prefix: str, code: str, game: str, closed: int) -> str:
     """The leaderboard of a game after so many closed questions."""
     return f"{prefix}:live:{{{code}}}:board:{game}:{closed}"
@@ -40,8 +28,7 @@ def board_key(prefix: str, code: str, game: str, closed: int) -> str:
 def client_of(state: Any) -> Client | None:
     """The Redis for live state, if there is one. `economy` keeps live state in PostgreSQL.
 
-    Each heartbeat is five commands, each request that looks for a logout one: a class that is online for an hour would
-    use up a free tier's day.
+    Each heartbeat is five commands: a class that is online for an hour would use up a free tier's day.
     """
     if state.settings.stunity_profile is Profile.ECONOMY:
         return None

@@ -64,7 +64,7 @@ def make_app(database: str, pool: Pool, client: Client | None, **limits: int) ->
     app.state.settings = given.model_copy(update=limits)
     app.state.pool = pool
     app.state.redis = client
-    app.state.revocations = TokenRevocations(pool, client, "stunity")
+    app.state.revocations = TokenRevocations(pool)
     install_error_handlers(app)
     app.add_middleware(RateLimits)
     app.include_router(router)

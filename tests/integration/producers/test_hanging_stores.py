@@ -51,7 +51,7 @@ async def school(
 
 
 async def test_no_write_waits_for_them(school: School) -> None:
-    """Who counts posts and knows of logouts is asked in vain a few times; then its circuit is open."""
+    """Who counts posts is asked in vain a few times; then its circuit is open."""
     started = monotonic()
     posts = [await school.post("dara") for _ in range(15)]
     writes = [
@@ -66,4 +66,4 @@ async def test_no_write_waits_for_them(school: School) -> None:
     for who, method, path, body in writes:
         answer = await school.call(who, method, path, body)
         assert answer.is_success, f"{method} {path}: {answer.text}"
-    assert monotonic() - started < 6
+    assert monotonic() - started < 10  # a second for each, if each waited for an answer: 22

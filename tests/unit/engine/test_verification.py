@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -96,15 +97,38 @@ async def test_buckets_find_exactly_what_differs(wanted: dict[str, int], held: d
     assert seen == expected
 
 
+def network(count: int = 2000) -> dict[str, int]:
+    return {f"key{number}": number for number in range(count)}
+
+
 async def test_only_the_buckets_that_differ_are_read_again() -> None:
-    wanted = {f"key{number}": number for number in range(2000)}
-    passed: list[Selection] = []
+    wanted = network()
+    truth: list[Selection] = []
+    view: list[Selection] = []
     held = {**wanted, "key77": -1}
-    found = await compare_sides("p", side(wanted, passed), side(held, passed))  # type: ignore[arg-type]
+    found = await compare_sides("p", side(wanted, truth), side(held, view))  # type: ignore[arg-type]
     assert set(found.faults) == {Key("p", "key77")}
-    assert [one.is_everything for one in passed] == [True, True, False, False]
-    assert all(one.buckets == frozenset({bucket_of("key77")}) for one in passed[2:])
+    assert truth == [Selection(), Selection(buckets=frozenset({bucket_of("key77")}))]
+    there = frozenset(key for key in wanted if bucket_of(key) == bucket_of("key77"))
+    assert view == [Selection(), Selection(ids=there)]
     assert found.compared == 2000
+
+
+@pytest.mark.parametrize("lost", [set(), {"key77"}])
+async def test_what_only_the_view_has_is_looked_for_when_its_count_says_so(lost: set[str]) -> None:
+    wanted = network()
+    view: list[Selection] = []
+    held = {key: number for key, number in {**wanted, "stray": 1}.items() if key not in lost}
+    found = await compare_sides("p", side(wanted, []), side(held, view))  # type: ignore[arg-type]
+    assert {key.id for key in found.faults} == {"stray", *lost}
+    assert view[-1].buckets is not None
+
+
+async def test_many_differing_buckets_are_not_asked_for_key_by_key() -> None:
+    view: list[Selection] = []
+    wanted = network()
+    await compare_sides("p", side(wanted, []), side(network(1800), view))  # type: ignore[arg-type]
+    assert all(one.ids is None for one in view)
 
 
 def test_a_digest_does_not_depend_on_the_order_of_members() -> None:

@@ -55,8 +55,20 @@ def main() -> None:
         sys.exit(130)
     except _UsageError as error:
         _fail(f"{_message(error)} (try --help)")
+    except Exception as error:
+        if not _lacks_tables(error):
+            raise
+        _fail(f"{str(error).splitlines()[0]}: run `stunity migrate` first, or is this another database?")
     else:
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _lacks_tables(error: Exception) -> bool:
+    """Whether PostgreSQL says that something is not there which migrations make."""
+    known = sys.modules.get("psycopg.errors")  # a command that has not imported it has not asked
+    return known is not None and isinstance(
+        error, (known.UndefinedTable, known.UndefinedFunction, known.InvalidSchemaName)
+    )
 
 
 def _message(error: Exception) -> str:
@@ -65,7 +77,8 @@ def _message(error: Exception) -> str:
 
 
 def _fail(message: str) -> None:
-    _ERRORS.print(f"stunity: {message}", markup=False, soft_wrap=True)
+    one_line = " ".join(message.split())  # servers say where they looked on lines of their own
+    _ERRORS.print(f"stunity: {one_line}", markup=False, soft_wrap=True)
     sys.exit(2)
 
 

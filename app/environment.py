@@ -5,6 +5,9 @@ So `stunity seed` works after `stunity up` without more ado. A DATABASE_URL that
 
 from __future__ import annotations
 
+import os
+import sys
+
 from pydantic import ValidationError
 
 from app.stack import state
@@ -23,10 +26,22 @@ def load_settings() -> Settings:
     """
     try:
         outside = StackSettings()
+        _say_which(outside)
         return Settings() if outside.database_url else Settings.model_validate(_embedded(outside))
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, item['loc'])).upper()}: {item['msg']}" for item in error.errors()]
         raise ConfigurationError("; ".join(wrong)) from None
+
+
+def _say_which(outside: StackSettings) -> None:
+    """Somebody has named a stack, and a database that is not its own: a shell keeps what `stunity env` once gave it."""
+    if outside.database_url is None or "STUNITY_HOME" not in os.environ:
+        return
+    found = state.read(outside.home)
+    if found is not None and found.running() and found.environment["DATABASE_URL"] != outside.database_url:
+        sys.stderr.write(
+            "stunity: this is about the database in DATABASE_URL, not about the stack in STUNITY_HOME\n"
+        )
 
 
 def _embedded(outside: StackSettings) -> dict[str, str]:

@@ -134,6 +134,9 @@ async def serve(
         queues: serve only these; all when empty.
         threads: how many jobs may run at once.
         areas: whose actors.
+
+    Raises:
+        ConfigurationError: there is no such queue, or none at all.
     """
     async with AsyncExitStack() as stack:
         actors = [actor for area in areas for actor in await stack.enter_async_context(area(settings, stop))]
@@ -142,6 +145,9 @@ async def serve(
         )
         for actor in actors:
             _declare(broker, actor, asyncio.get_running_loop())
+        known = {actor.queue for actor in actors}
+        if unknown := set(queues) - known:
+            raise ConfigurationError(f"no queue {min(unknown)!r}: there are {', '.join(sorted(known))}")
         await _ask_for_leftovers(settings.replication_url, actors, stop)
         async with _running(broker, set(queues) or None, threads):
             log.info("worker_started", actors=[actor.name for actor in actors], threads=threads)

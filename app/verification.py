@@ -84,9 +84,17 @@ def verifier(name: str, settings: Settings, pool: Pool, pace: Pace) -> AbstractA
 
 
 async def verify(
-    settings: Settings, pool: Pool, names: Sequence[str], *, repair: bool = False, pace: Pace | None = None
+    settings: Settings,
+    pool: Pool,
+    names: Sequence[str],
+    *,
+    repair: bool = False,
+    pace: Pace | None = None,
+    scheduled: bool = False,
 ) -> list[Result]:
     """Compare these views, all that are configured when none is named, and mend them if asked to.
+
+    Results are remembered; a comparison that failed, only when it was `scheduled` and nobody else hears of it.
 
     Raises:
         Retryable: a store is away, or nobody mends.
@@ -95,7 +103,7 @@ async def verify(
     results = []
     for name in names or CONSUMERS:
         try:
-            results.append(await _verify_one(settings, pool, name, repair, pace or Pace()))
+            results.append(await _verify_one(settings, pool, name, repair, pace or Pace(), scheduled))
         except ConfigurationError as error:
             if names:
                 raise
@@ -105,7 +113,9 @@ async def verify(
     return results
 
 
-async def _verify_one(settings: Settings, pool: Pool, name: str, repair: bool, pace: Pace) -> Result:
+async def _verify_one(
+    settings: Settings, pool: Pool, name: str, repair: bool, pace: Pace, scheduled: bool
+) -> Result:
     async with pool.connection() as conn:
         started_at: datetime = (await fetch_dicts(conn, _SQL["now"]))[0]["now"]
     try:
@@ -113,7 +123,8 @@ async def _verify_one(settings: Settings, pool: Pool, name: str, repair: bool, p
             found = await one.compare()
             repaired = await one.repair(found) if repair and found.count else 0
     except Retryable as error:
-        await _remember(pool, started_at, Result(name, Differences(name)), str(error))
+        if scheduled:  # else somebody is told, whose settings may be wrong: no news of the view
+            await _remember(pool, started_at, Result(name, Differences(name)), str(error))
         raise
     result = Result(name, found, repaired)
     await _remember(pool, started_at, result, None)
@@ -145,7 +156,7 @@ async def actors(settings: Settings, stop: asyncio.Event) -> AsyncIterator[Seque
 
     async def run() -> None:
         async with open_pool(settings.database_url, max_size=4, name="stunity-verify") as pool:
-            await verify(settings, pool, (), pace=Pace(settings.verify_rows_per_second))
+            await verify(settings, pool, (), pace=Pace(settings.verify_rows_per_second), scheduled=True)
 
     yield (Actor(VERIFY, run, queue=QUEUE, max_retries=3, priority=80, time_limit=6 * 3600),)
 

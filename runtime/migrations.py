@@ -11,6 +11,9 @@ from pathlib import Path
 
 from alembic import command, op
 from alembic.config import Config
+from sqlalchemy.exc import OperationalError
+
+from runtime.errors import Retryable
 
 _SCRIPTS = Path(__file__).parent / "alembic"
 
@@ -26,6 +29,9 @@ def upgrade(url: str, folders: Sequence[Path], *, history: str = "migrations") -
 
     `history` names the table (in schema `stunity`) that remembers what has run: a set of folders that a database
     may do without keeps a table of its own, so that the other branches never stumble over unknown revisions.
+
+    Raises:
+        Retryable: the server cannot be reached.
     """
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))
@@ -33,4 +39,7 @@ def upgrade(url: str, folders: Sequence[Path], *, history: str = "migrations") -
     config.set_main_option("version_locations", "\n".join(str(folder) for folder in folders))
     config.attributes["url"] = url
     config.attributes["history"] = history
-    command.upgrade(config, "heads")
+    try:
+        command.upgrade(config, "heads")
+    except OperationalError as error:
+        raise Retryable(f"PostgreSQL cannot be reached: {error.orig}") from error

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -162,6 +164,29 @@ class Settings(BaseSettings):
         description="How fast that comparison may read; `stunity verify` itself is not slowed.",
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @field_validator("database_url", "database_replication_url", "analytics_database_url")
+    @classmethod
+    def _of_postgresql(cls, url: str | None) -> str | None:
+        """What is wrong is said without the URL, which has a password in it."""
+        if url is None:
+            return None
+        if not url.startswith(("postgresql://", "postgres://")):
+            raise ValueError("a URL of PostgreSQL begins with postgresql://")
+        try:
+            conninfo_to_dict(url)
+        except ProgrammingError:
+            raise ValueError(
+                "this is no URL of PostgreSQL: postgresql://user:password@host:port/name"
+            ) from None
+        return url
+
+    @field_validator("redis_url")
+    @classmethod
+    def _of_redis(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("a URL of Redis begins with redis://, rediss:// or unix://")
+        return url
 
     @field_validator("school_time_zone")
     @classmethod

@@ -8,6 +8,7 @@ import typer
 
 from app import wiring
 from runtime import garbage, logs
+from runtime.errors import ConfigurationError
 
 
 def register(app: typer.Typer) -> None:
@@ -27,7 +28,7 @@ def register(app: typer.Typer) -> None:
         logs.configure(settings.log_level, process="api")
         application = create_app(settings)
         garbage.settle()
-        uvicorn.run(
+        config = uvicorn.Config(
             application,
             host=host,
             port=port,
@@ -40,3 +41,8 @@ def register(app: typer.Typer) -> None:
             timeout_graceful_shutdown=10,
             log_level="warning",
         )
+        server = uvicorn.Server(config)
+        try:
+            server.run()
+        except SystemExit as error:  # its way of saying that it could not listen
+            raise ConfigurationError(f"the API cannot listen on {host}:{port}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
@@ -12,12 +13,15 @@ from rich.console import Console
 from rich.table import Table
 
 from app import wiring
+from app.views import CONSUMERS
 from consumers.engine import dead_letters
 from runtime.postgres import Connection, connect
 
 T = TypeVar("T")
 
 _MOST_LISTED = 1000
+#: A line each, for whoever reads them through a pipe. Characters.
+_WIDE = 400
 
 
 def register(app: typer.Typer) -> None:
@@ -36,6 +40,8 @@ def list_letters(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Letters, newest first."""
+    if consumer is not None and consumer.partition("@")[0] not in CONSUMERS:
+        raise typer.BadParameter(f"no consumer {consumer!r}: there are {', '.join(CONSUMERS)}")
     letters = _with_connection(
         lambda conn: dead_letters.list_letters(conn, consumer, closed=closed, limit=_MOST_LISTED)
     )
@@ -47,7 +53,8 @@ def list_letters(
         since = f"{one['created_at']:%Y-%m-%d %H:%M:%S}"
         reason = one["reason"].splitlines()[0] if one["reason"] else ""
         table.add_row(str(one["id"]), one["consumer"], one["state"], one["type"], one["key"], since, reason)
-    Console().print(table if letters else "no dead letters")
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
+    console.print(table if letters else "no dead letters")
 
 
 def show(letter_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:

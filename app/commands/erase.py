@@ -50,15 +50,25 @@ def user(
     report = asyncio.run(
         erase(settings, user_id, by or getpass.getuser(), say=console.print, patience=patience)
     )
+    known = report.attempts > 1 or bool(report.removed.get("truth"))
     if as_json:
-        document = {"removed": report.removed, "left": report.traces, "attempts": report.attempts}
+        document = {
+            "known": known,
+            "removed": report.removed,
+            "left": report.traces,
+            "attempts": report.attempts,
+        }
         typer.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))
     else:
-        if report.attempts == 1 and not report.removed.get("truth"):
-            console.print("the truth had no such person; every store has been searched all the same")
         for step, count in report.removed.items():
             typer.echo(f"{step}: {count}")
         for store, count in report.traces.items():
             typer.echo(f"LEFT in {store}: {count}")
+        if not known:
+            console.print(
+                "the truth had no such person: is the id right? every store has been searched all the same"
+            )
+        elif not report.traces:
+            console.print("nothing is left of this person in any store")
     if report.traces:
         raise typer.Exit(1)

@@ -36,7 +36,10 @@ def register(app: typer.Typer) -> None:
             Mode, typer.Option(help="wal: logical decoding; poll: any pooler; auto: wal where it can be had.")
         ] = Mode.AUTO,
         metrics_port: Annotated[
-            int | None, typer.Option(help="Serve Prometheus metrics on this port of the loopback interface.")
+            int | None,
+            typer.Option(
+                min=1, max=65535, help="Serve Prometheus metrics on this port of the loopback interface."
+            ),
         ] = None,
     ) -> None:
         """Publish committed events to the streams. SIGTERM publishes what has been read, and stops.
@@ -48,7 +51,10 @@ def register(app: typer.Typer) -> None:
         if metrics_port is not None:
             from prometheus_client import start_http_server
 
-            start_http_server(metrics_port, "127.0.0.1")
+            try:
+                start_http_server(metrics_port, "127.0.0.1")
+            except OSError as error:
+                raise ConfigurationError(f"port {metrics_port} cannot be had: {error.strerror}") from error
         serve(relay_settings(settings, mode))
 
 

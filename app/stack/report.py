@@ -148,7 +148,12 @@ def verifications(readiness: dict[str, Any] | None) -> list[str]:
         if last := entry.get("verified"):
             differ = last["missing"] + last["extra"] + last["stale"]
             what = "equal" if last["verdict"] == "equal" else f"{last['verdict']}, {differ} keys"
-            lines.append(f"{view}: {what} of {last['compared']}, {_duration(last['secondsAgo'])} ago")
+            seen = (
+                "failed, see the worker's log"
+                if last["verdict"] == "failed"
+                else f"{what} of {last['compared']}"
+            )
+            lines.append(f"{view}: {seen}, {_duration(last['secondsAgo'])} ago")
     return [f"verified {line}" for line in lines]
 
 
@@ -196,7 +201,9 @@ def _rebuild(one: dict[str, Any]) -> str:
         until = datetime.fromisoformat(one["keptUntil"]).astimezone(UTC)
         stands, other = ("rolled back", "new") if one["rolledBack"] else ("done", "old")
         again = f"stunity rollback {one['view']}"
-        return f"{what}: {stands}; the {other} view is kept in sync until {until:%H:%M} UTC ({again})"
+        return (
+            f"{what}: {stands}; the {other} view is kept in sync until {until:%Y-%m-%d %H:%M} UTC ({again})"
+        )
     left = f", about {one['secondsLeft']} s left" if one["secondsLeft"] else ""
     idle = "" if one["running"] else "; interrupted: run it again to go on"
     return f"{what}: {one['step']}, {one['rows']:,} of {one['ofRows']:,} rows{left}{idle}"

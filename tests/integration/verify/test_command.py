@@ -11,8 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.verification import verify
 from consumers.search.schema import token
 from consumers.search.store import Typesense, open_typesense
+from runtime.errors import Retryable
+from runtime.postgres import open_pool
 from runtime.settings import Settings
 from tests.integration.verify.conftest import Consuming
 from tests.support.network import Network
@@ -88,10 +91,20 @@ async def test_a_missing_service_is_no_difference(
     code, out, errors = await stunity(settings, "verify", "search", TYPESENSE_PORT="9")
     assert (code, out) == (2, "")
     assert "Typesense cannot be reached" in errors
-    assert remembered(connection, "search")[3] is not None
+    assert connection.execute("SELECT FROM engine.verifications").fetchall() == [], "no news of the view"
     code, _, errors = await stunity(settings, "verify", "nothing")
     assert code == 2
     assert "no view 'nothing'" in errors
     code, _, errors = await stunity(settings, "verify", "feeds", REDIS_URL="")
     assert code == 2
     assert "REDIS_URL" in errors
+
+
+async def test_a_scheduled_comparison_that_fails_is_remembered(
+    filled: None, settings: Settings, connection: psycopg.Connection[Any]
+) -> None:
+    lost = settings.model_copy(update={"typesense_port": 9})
+    async with open_pool(settings.database_url) as pool:
+        with pytest.raises(Retryable):
+            await verify(lost, pool, ["search"], scheduled=True)
+    assert "Typesense cannot be reached" in remembered(connection, "search")[3]

@@ -36,7 +36,7 @@ def register(app: typer.Typer) -> None:
 def rebuild(
     view: View,
     from_log: Annotated[
-        bool, typer.Option("--from-log", help="From the events of the log, for views of facts.")
+        bool, typer.Option("--from-log", help="From the events that are still in the log.")
     ] = False,
     from_truth: Annotated[
         bool,

@@ -133,7 +133,7 @@ async def client_key(request: Request, reader: SearchReader) -> dict[str, Any]:
 async def suggest(
     request: Request, reader: SearchReader, q: Words, limit: Annotated[int, Query(ge=1, le=20)] = 10
 ) -> dict[str, Any]:
-    """What begins with `q`: tags, titles, and names of people, clubs and courses."""
+    """What begins with `q`, or nearly so: tags, titles, and names of people, clubs and courses."""
     scope = reader.scope
     view = _view(request)
     clubs = await _memberships(reader) if view else []

@@ -153,8 +153,8 @@ def _http(openapi: dict[str, Any]) -> str:
         "schemas. Errors are RFC 9457 problem details.\n\n"
         "Every write but a heartbeat answers with `Stunity-Position`. Every read answers with `Stunity-Source` (the "
         "view's store: `typesense`, `redis`, `pgvector`, or `timescale`, native partitions included; `postgres` "
-        "when the truth had to answer) and `Stunity-Lag-Ms`, and takes `Stunity-After` (a position) with `Stunity-Wait-Ms` (default "
-        "1000, at most 5000: more is cut); "
-        "`Stunity-Applied` says whether the view had got there.\n\n| request | does |\n|---|---|\n"
+        "when the truth had to answer) and `Stunity-Lag-Ms`, and takes `Stunity-After` (a position) with "
+        "`Stunity-Wait-Ms` (default 1000, at most 5000: more is cut); `Stunity-Applied` says whether the view had "
+        "got there.\n\n| request | does |\n|---|---|\n"
         + "\n".join(rows)
     )

@@ -155,6 +155,5 @@ def _http(openapi: dict[str, Any]) -> str:
         "view's store: `typesense`, `redis`, `pgvector`, or `timescale`, native partitions included; `postgres` "
         "when the truth had to answer) and `Stunity-Lag-Ms`, and takes `Stunity-After` (a position) with "
         "`Stunity-Wait-Ms` (default 1000, at most 5000: more is cut); `Stunity-Applied` says whether the view had "
-        "got there.\n\n| request | does |\n|---|---|\n"
-        + "\n".join(rows)
+        "got there.\n\n| request | does |\n|---|---|\n" + "\n".join(rows)
     )

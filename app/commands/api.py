@@ -28,21 +28,19 @@ def register(app: typer.Typer) -> None:
         logs.configure(settings.log_level, process="api")
         application = create_app(settings)
         garbage.settle()
-        config = uvicorn.Config(
-            application,
-            host=host,
-            port=port,
-            loop="uvloop",
-            http="httptools",
-            access_log=False,  # addresses of people's searches have no place in a log
-            server_header=False,
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=settings.trusted_proxies,
-            timeout_graceful_shutdown=10,
-            log_level="warning",
-        )
-        server = uvicorn.Server(config)
         try:
-            server.run()
-        except SystemExit as error:  # its way of saying that it could not listen
+            uvicorn.run(
+                application,
+                host=host,
+                port=port,
+                loop="uvloop",
+                http="httptools",
+                access_log=False,  # addresses of people's searches have no place in a log
+                server_header=False,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=settings.trusted_proxies,
+                timeout_graceful_shutdown=10,
+                log_level="warning",
+            )
+        except SystemExit as error:  # its way of saying that it could not begin; why, it has said
             raise ConfigurationError(f"the API cannot listen on {host}:{port}") from error

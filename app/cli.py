@@ -65,10 +65,9 @@ def main() -> None:
 
 def _lacks_tables(error: Exception) -> bool:
     """Whether PostgreSQL says that something is not there which migrations make."""
-    known = sys.modules.get("psycopg.errors")  # a command that has not imported it has not asked
-    return known is not None and isinstance(
-        error, (known.UndefinedTable, known.UndefinedFunction, known.InvalidSchemaName)
-    )
+    from psycopg import errors
+
+    return isinstance(error, (errors.UndefinedTable, errors.UndefinedFunction, errors.InvalidSchemaName))
 
 
 def _message(error: Exception) -> str:

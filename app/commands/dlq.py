@@ -40,8 +40,7 @@ def list_letters(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
 ) -> None:
     """Letters, newest first."""
-    if consumer is not None and consumer.partition("@")[0] not in CONSUMERS:
-        raise typer.BadParameter(f"no consumer {consumer!r}: there are {', '.join(CONSUMERS)}")
+    _check(consumer)
     letters = _with_connection(
         lambda conn: dead_letters.list_letters(conn, consumer, closed=closed, limit=_MOST_LISTED)
     )
@@ -73,6 +72,7 @@ def retry(
     """Have the running consumer apply letters again, in order, with those of the same key before them."""
     if bool(letter_ids) == everything:
         raise typer.BadParameter("say which letters: ID… or --all")
+    _check(consumer)
     ids = None if everything else letter_ids
     asked = _with_connection(lambda conn: dead_letters.ask_retry(conn, ids, consumer))
     if not asked and letter_ids:
@@ -90,6 +90,12 @@ def discard(
     if not _with_connection(lambda conn: dead_letters.discard(conn, letter_id, why.strip())):
         raise _no_such(letter_id)
     typer.echo(f"letter {letter_id} is discarded")
+
+
+def _check(consumer: str | None) -> None:
+    """A name that nobody has would read as good news: no letters. `analytics@3` is a rebuild's."""
+    if consumer is not None and consumer.partition("@")[0] not in CONSUMERS:
+        raise typer.BadParameter(f"no consumer {consumer!r}: there are {', '.join(CONSUMERS)}")
 
 
 def _no_such(letter_id: int) -> typer.Exit:

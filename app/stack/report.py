@@ -146,15 +146,19 @@ def verifications(readiness: dict[str, Any] | None) -> list[str]:
     lines = []
     for view, entry in _consumers(readiness).items():
         if last := entry.get("verified"):
+            lines.append(f"verified {view}: {_verdict(last)}, {_duration(last['secondsAgo'])} ago")
+    return lines
+
+
+def _verdict(last: dict[str, Any]) -> str:
+    match last["verdict"]:
+        case "failed":
+            return "failed, see the worker's log"
+        case "equal":
+            return f"equal of {last['compared']}"
+        case verdict:
             differ = last["missing"] + last["extra"] + last["stale"]
-            what = "equal" if last["verdict"] == "equal" else f"{last['verdict']}, {differ} keys"
-            seen = (
-                "failed, see the worker's log"
-                if last["verdict"] == "failed"
-                else f"{what} of {last['compared']}"
-            )
-            lines.append(f"{view}: {seen}, {_duration(last['secondsAgo'])} ago")
-    return [f"verified {line}" for line in lines]
+            return f"{verdict}, {differ} keys of {last['compared']}"
 
 
 def upkeep(readiness: dict[str, Any] | None) -> list[str]:

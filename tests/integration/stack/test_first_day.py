@@ -80,5 +80,6 @@ def test_a_port_that_is_taken(tmp_path: Path, database: str, taken: int, command
 
 def test_names_of_nothing(tmp_path: Path, database: str) -> None:
     environment = {"DATABASE_URL": database, "EMBEDDING_BACKEND": "none"}
-    assert "feeds" in said(tmp_path, "dlq", "list", "--consumer", "nope", **environment)
+    for command in ("list", "retry --all"):
+        assert "feeds" in said(tmp_path, "dlq", *command.split(), "--consumer", "nope", **environment)
     assert "rebuilds" in said(tmp_path, "worker", "--queue", "nope", **environment)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import httpx
 
 from app.stack import binaries, privileges
 from app.stack.ports import HOST
 from app.stack.process import Command
+
+#: Every request that writes leaves a range deletion in RocksDB's memtable, and each hit of a search reads them all
+#: (0.24.1: 5 ms a page after a thousand requests, 45 ms after nine thousand). A snapshot empties the memtable; the
+#: server looks once a minute whether one is due.
+_SNAPSHOT_SECONDS: Final = 30
 
 
 @dataclass
@@ -51,6 +57,7 @@ class Typesense:
             f"--api-port={self.port}",
             f"--peering-address={HOST}",
             f"--peering-port={self.peering_port}",
+            f"--snapshot-interval-seconds={_SNAPSHOT_SECONDS}",
         ]
         return Command(argv, env={"TYPESENSE_API_KEY": self.api_key})
 

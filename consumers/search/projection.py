@@ -50,8 +50,9 @@ class SearchProjection:
     batch_events: ClassVar[int] = 2000
     #: Between two batches Typesense has nothing to do for a moment: a fill of 2,000 at a time takes a third longer.
     fill_batches: ClassVar[int] = 20
-    #: So a steady trickle comes as ten batches a second and not as fifty; a post on its own waits for nothing. Seconds.
-    gather: ClassVar[float] = 0.1
+    #: So a steady trickle comes as four batches a second and not as fifty, because each batch makes every search a
+    #: little slower until the next snapshot (`app/stack/typesense.py`). A post on its own waits for nothing. Seconds.
+    gather: ClassVar[float] = 0.25
     #: Members and enrolments are counted with the rows of their clubs and courses.
     filled_from: ClassVar[frozenset[str]] = frozenset({"posts", "users", "study_clubs", "courses"})
 

@@ -6,6 +6,7 @@ Routers live with their views (`consumers/*/api.py`) and with the write services
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -117,6 +118,13 @@ def _methods(request: Request) -> set[str]:
     }
 
 
+def _in_words(fault: Mapping[str, Any]) -> str:
+    """What is wrong with a field; pydantic calls the letters of a text that was looked through before "items"."""
+    message = str(fault["msg"])
+    of_letters = fault["type"] in {"too_short", "too_long"} and isinstance(fault["input"], str)
+    return message.replace(" item", " character") if of_letters else message
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Turn every exception into problem details; a stack trace goes to the log and never to the client."""
 
@@ -134,7 +142,7 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def on_invalid(_: Request, error: RequestValidationError) -> Response:
         faults = [
-            {"field": ".".join(str(part) for part in fault["loc"]), "problem": fault["msg"]}
+            {"field": ".".join(str(part) for part in fault["loc"]), "problem": _in_words(fault)}
             for fault in error.errors()
         ]
         malformed = any(fault["type"] == "json_invalid" for fault in error.errors())

@@ -46,6 +46,22 @@ async def test_bad_posts(school: School, what: str, body: Any) -> None:
     assert school.one("SELECT count(*) FROM posts") == 0
 
 
+@pytest.mark.parametrize(
+    ("body", "field", "counted"),
+    [
+        ({"content": "x", "title": "t" * 501}, "body.title", "500 characters"),
+        ({"content": "x", "topicTags": ["t"] * 21}, "body.topicTags", "20 items"),
+    ],
+)
+async def test_what_is_too_long_is_counted_in_its_own_units(
+    school: School, body: Any, field: str, counted: str
+) -> None:
+    answer = await school.call("dara", "POST", "/posts", body)
+    [error] = answer.json()["errors"]
+    assert error["field"] == field
+    assert counted in error["problem"]
+
+
 @pytest.mark.parametrize("raw", [b"{", b"", b"\xff\xfe", b'{"content": "x"', b"nul", b"[" * 20_000])
 async def test_malformed_json(school: School, raw: bytes) -> None:
     answer = await school.call("dara", "POST", "/posts", content=raw, headers=_JSON)

@@ -59,6 +59,7 @@ def test_valkey_comes_back_after_kill(own_valkey: Callable[[], Running[Valkey]])
 
 def test_typesense_comes_back_after_kill(own_typesense: Callable[[], Running[Typesense]]) -> None:
     running = own_typesense()
+    assert "Snapshot interval configured as: 30s" in running.server.log.read_text()  # searches stay fast
     headers = {"X-TYPESENSE-API-KEY": running.server.api_key}
     schema = {"name": "kept", "fields": [{"name": "title", "type": "string"}]}
     httpx.post(f"{running.server.url()}/collections", headers=headers, json=schema).raise_for_status()

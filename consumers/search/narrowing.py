@@ -71,6 +71,8 @@ class Narrowed:
             ]
         )
         self._sizes.update((one.kind, hits.out_of) for one, hits in zip(wanted, answers, strict=True))
+        if not any(wide):
+            return answers
         finder = Finder(scope)
         again = []
         for at, one in enumerate(wanted):
